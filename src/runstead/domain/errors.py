@@ -1,0 +1,128 @@
+"""Every refusal, drawn as a tree. Errors take facts and make their own sentence.
+
+RunsteadError
+├── InvalidRequest            the client's mistake; the API's words
+│   ├── NotFound
+│   │   └── NoFile
+│   ├── UnknownFile           a file or store id in a body that leads nowhere
+│   ├── ThreadHasActiveRun    two wordings of one lock
+│   ├── ThreadLocked
+│   ├── NotAwaitingOutputs
+│   ├── WrongOutputs
+│   ├── NotCancellable
+│   └── UnknownCursor
+├── Stale                     a compare-and-set lost: read again and judge again
+├── IllegalTransition         a bug, never a client's doing
+├── ModelFailed               the model's server refused or broke; carries the run's last_error
+└── Unavailable               the store cannot answer now
+"""
+
+from collections.abc import Sequence
+
+from runstead.wire.runs import ErrorCode
+
+
+class RunsteadError(Exception):
+    """Everything this program refuses."""
+
+
+class InvalidRequest(RunsteadError):
+    """The client's mistake: a message in the API's words, the parameter at fault, a code."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+class NotFound(InvalidRequest):
+    """No object of that kind bears that id."""
+
+    def __init__(self, kind: str, id: str) -> None:
+        super().__init__(f"No {kind} found with id '{id}'.")
+
+
+class NoFile(NotFound):
+    """API: files have a sentence of their own, and a param."""
+
+    def __init__(self, id: str) -> None:
+        InvalidRequest.__init__(self, f"No such File object: {id}", param="id")
+
+
+class UnknownFile(InvalidRequest):
+    """A file or vector store named in a body does not exist."""
+
+    def __init__(self, kind: str, id: str, param: str) -> None:
+        super().__init__(f"No such {kind} object: {id}", param=param)
+
+
+class ThreadHasActiveRun(InvalidRequest):
+    """A second run was asked for. API: 400, because official clients retry a 409."""
+
+    def __init__(self, thread_id: str, run_id: str) -> None:
+        super().__init__(f"Thread {thread_id} already has an active run {run_id}.")
+
+
+class ThreadLocked(InvalidRequest):
+    """A message was sent while a run is active."""
+
+    def __init__(self, thread_id: str, run_id: str) -> None:
+        super().__init__(f"Can't add messages to {thread_id} while a run {run_id} is active.")
+
+
+class NotAwaitingOutputs(InvalidRequest):
+    """Outputs came for a run that does not wait for any."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f'Runs in status "{status}" do not accept tool outputs.')
+
+
+class WrongOutputs(InvalidRequest):
+    """Outputs came for other calls than the pending ones. API: lists in Python's style, no final dot."""
+
+    def __init__(self, expected: Sequence[str], got: Sequence[str]) -> None:
+        super().__init__(f"Expected tool outputs for call_ids {list(expected)}, got {list(got)}")
+
+
+class NotCancellable(InvalidRequest):
+    """The run has ended, or is being cancelled already."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"Cannot cancel run with status '{status}'.")
+
+
+class UnknownCursor(InvalidRequest):
+    """`after` or `before` names nothing in this list."""
+
+    def __init__(self, param: str, id: str) -> None:
+        super().__init__(
+            f"Invalid '{param}': no object with id '{id}' in this list.", param=param, code="invalid_value"
+        )
+
+
+class Stale(RunsteadError):
+    """Somebody wrote first; nothing of the change was written."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} has changed since it was read")
+
+
+class IllegalTransition(RunsteadError):
+    """A status that cannot follow another was asked for."""
+
+    def __init__(self, status: str, signal: str) -> None:
+        super().__init__(f"signal {signal!r} means nothing in status {status!r}")
+
+
+class ModelFailed(RunsteadError):
+    """The model gave no usable answer; `code` and `message` become the run's last_error."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.message = message
+
+
+class Unavailable(RunsteadError):
+    """The store cannot answer at the moment; trying again later may help."""

@@ -1,0 +1,221 @@
+"""The outside world on one page. Promises are stated here; an adapter says only what is peculiar to it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, Literal, Protocol, TypeVar
+
+from msgspec import Struct
+
+from runstead.domain.change import Change
+from runstead.domain.records import RunRecord, StepRecord
+from runstead.wire.assistants import Assistant
+from runstead.wire.base import AssistantId, MessageId, RunId, StepId, ThreadId
+from runstead.wire.chat import ChatChunk, ChatRequest
+from runstead.wire.events import StreamEvent
+from runstead.wire.messages import Message
+from runstead.wire.models import Model as ModelCard
+from runstead.wire.run_steps import RunStep
+from runstead.wire.runs import Run, RunStatus
+from runstead.wire.threads import Thread
+
+
+class Clock(Protocol):
+    """Unix seconds with fractions."""
+
+    def now(self) -> float: ...
+
+
+class PageRequest(Struct, frozen=True):
+    """Which page of a list; cursors are exclusive ids. Order is that of creation, ties never move."""
+
+    limit: int = 20
+    order: Literal["asc", "desc"] = "desc"
+    after: str | None = None
+    before: str | None = None
+
+
+T = TypeVar("T")
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """Items in the asked order, and whether more follow them."""
+
+    items: list[T]
+    has_more: bool
+
+
+class Snapshot(Struct, frozen=True):
+    """All that a run's driver needs to decide, read at one moment.
+
+    `steps` are the run's own, oldest first. `messages` are the thread's newest, oldest first, as many as
+    fit the asked number of bytes (at least one); `older` tells how many were not read. `earlier_steps` are
+    the completed tool_calls steps of the thread's other runs, oldest first, within the same number of bytes.
+    """
+
+    record: RunRecord
+    steps: list[StepRecord]
+    messages: list[Message]
+    older: int
+    earlier_steps: list[RunStep]
+
+
+class Store(Protocol):
+    """Where truth is kept. Every read sees every commit that was acknowledged before it.
+
+    Any method may raise Unavailable.
+    """
+
+    async def commit(self, change: Change) -> None:
+        """Apply all writes of a change in order, durably, or none of them.
+
+        Raises the refusals that `domain.change` names per write. Returns only once the change would
+        survive a power failure.
+        """
+
+    async def get_assistant(self, id: AssistantId) -> Assistant:
+        """Raises NotFound."""
+
+    async def page_assistants(self, page: PageRequest) -> Page[Assistant]:
+        """Raises UnknownCursor, as every page_ method does."""
+
+    async def get_thread(self, id: ThreadId) -> Thread:
+        """Raises NotFound."""
+
+    async def page_threads(self, page: PageRequest, metadata: Mapping[str, str]) -> Page[Thread]:
+        """Threads whose metadata has all the given pairs."""
+
+    async def get_message(self, thread_id: ThreadId, id: MessageId) -> Message:
+        """Raises NotFound for the thread, then for the message."""
+
+    async def page_messages(self, thread_id: ThreadId, page: PageRequest, run_id: str | None = None) -> Page[Message]:
+        """Raises NotFound for the thread."""
+
+    async def get_run(self, thread_id: ThreadId, id: RunId) -> RunRecord:
+        """Raises NotFound for the thread, then for the run."""
+
+    async def find_run(self, id: RunId) -> RunRecord | None:
+        """The run whatever its thread, or None."""
+
+    async def find_active_run(self, thread_id: ThreadId) -> RunRecord | None:
+        """The run that holds the thread's lock, or None."""
+
+    async def page_runs(self, thread_id: ThreadId, page: PageRequest) -> Page[Run]:
+        """Raises NotFound for the thread."""
+
+    async def get_step(self, thread_id: ThreadId, run_id: RunId, id: StepId) -> RunStep:
+        """Raises NotFound for the thread, the run, the step."""
+
+    async def page_steps(self, thread_id: ThreadId, run_id: RunId, page: PageRequest) -> Page[RunStep]:
+        """Raises NotFound for the thread, then for the run."""
+
+    async def list_steps(self, run_id: RunId) -> list[StepRecord]:
+        """All steps of a run, oldest first."""
+
+    async def snapshot(self, run_id: RunId, max_bytes: int) -> Snapshot | None:
+        """What a driver needs, or None if the run is gone."""
+
+    async def renew(self, owner: str, lease_until: float) -> dict[RunId, tuple[int, RunStatus]]:
+        """Prolong every lease of an owner in one statement; the runs it still holds, with epoch and status."""
+
+    async def due(self, now: float, waiting_since: float, limit: int) -> list[RunRecord]:
+        """Runs nobody works on though somebody should, oldest first.
+
+        These are: queued runs created or requeued before `waiting_since`, in_progress and cancelling runs whose
+        lease ended before `now`, and every run not ended whose deadline passed before `now` and that no live
+        lease covers.
+        """
+
+    async def next_deadline(self) -> float | None:
+        """The earliest deadline of a run that has not ended, or None."""
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of everything."""
+
+
+class Bus(Protocol):
+    """Who is told, and when; never the only holder of a fact."""
+
+    async def offer(self, run_id: RunId) -> None:
+        """Say that a run wants a worker. May be lost; may arrive twice."""
+
+    def offers(self) -> AsyncIterator[RunId]:
+        """Runs offered to this node, each to one node of all."""
+
+    async def cancel(self, owner: str, run_id: RunId) -> None:
+        """Tell an owner to look at one of its runs now. May be lost."""
+
+    def cancels(self, owner: str) -> AsyncIterator[RunId]:
+        """What `cancel` said to this owner, from the moment of the call on."""
+
+    def emit(self, run_id: RunId, events: Sequence[StreamEvent]) -> None:
+        """Publish events of a run, in order. Never waits for a reader."""
+
+    def history(self, run_id: RunId) -> list[StreamEvent]:
+        """What is still kept of a run's events, oldest first."""
+
+    def tail(self, run_id: RunId, after: tuple[int, int] | None) -> AbstractAsyncContextManager["Tail"]:
+        """Read a run's events after a position, replay first, then live.
+
+        With None reading starts at the next event to be emitted. From the moment the block is entered no event
+        is missed without notice.
+        """
+
+
+class Tail(Protocol):
+    """A reader's place in a run's events. It holds no events of its own, however slow the reader is."""
+
+    async def next(self, timeout: float) -> Sequence[StreamEvent]:
+        """All events that came since, at least one; empty after `timeout` seconds without any.
+
+        Raises EventsLost if some were dropped before this reader saw them.
+        """
+
+
+class EventsLost(Exception):
+    """Events between a reader's position and the present are gone; the rows have their outcome."""
+
+
+class Model(Protocol):
+    """Who writes the assistant's words."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[ChatChunk]]:
+        """Ask for a completion; yields what each read from the server held, in order.
+
+        Retries what may be retried before the first chunk. Raises ModelFailed with a sentence a person can act
+        on; closing the iterator closes the connection at once. Ends only after the server said that it is done.
+        """
+
+    async def window(self, model: str) -> int:
+        """How many tokens the model can take in and give out together."""
+
+    async def list_models(self) -> list[ModelCard]:
+        """What GET /models shows. Raises ModelFailed."""
+
+    async def check(self) -> str:
+        """One line on whether the model answers, for doctor and banner. Raises ModelFailed."""
+
+    async def close(self) -> None:
+        """Let go of connections and children."""
+
+
+class Seat(Protocol):
+    """Room for one run on this node, kept free until it is used or given back."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def lease_for(self) -> float: ...
+
+    def start(self, record: RunRecord) -> None:
+        """Drive a run that was claimed for this owner in a commit."""
+
+    def give_back(self) -> None:
+        """Free the room. Harmless after start."""
+
+
+class Desk(Protocol):
+    """Where the API asks whether this node can take a run it is about to create."""
+
+    def take_seat(self) -> Seat | None:
+        """Room for one run, or None if this node is full, stopping, or runs no worker."""
