@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Outcome:
         """The counts of one pytest run. No report means that it died before it could write one: a failure."""
         if not report.exists():
             return cls(failed=1)
-        suites = Xml.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest wrote it a moment ago
+        suites = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 - pytest wrote it a moment ago
         return sum((cls._of_suite(suite.attrib) for suite in suites), cls())
 
     @classmethod
