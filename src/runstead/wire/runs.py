@@ -25,6 +25,10 @@ ErrorCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
 RunIncompleteReason = Literal["max_completion_tokens", "max_prompt_tokens", "content_filter"]
 
 
+MAX_COUNT = 2**31 - 1
+"""Counts of tokens and messages: clients in Rust read them as u32, and the stores as integers."""
+
+
 class FunctionCall(Struct, frozen=True):
     """A function the model wants called; `arguments` is a string, JSON if the model managed."""
 
@@ -85,7 +89,7 @@ class TruncationStrategy(Struct, frozen=True, forbid_unknown_fields=True):
     """Which messages a run is shown; `last_messages` goes with its own type only."""
 
     type: Literal["auto", "last_messages"]
-    last_messages: Annotated[int, Meta(ge=1)] | None = None
+    last_messages: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None = None
 
     def __post_init__(self) -> None:
         if self.type == "last_messages" and self.last_messages is None:
@@ -125,7 +129,7 @@ class Run(Resource, frozen=True, kw_only=True):
     tool_resources: ToolResources = ToolResources()
 
 
-TokenBudget = Annotated[int, Meta(ge=256)]
+TokenBudget = Annotated[int, Meta(ge=256, le=MAX_COUNT)]
 
 
 class RunOptions(Body, frozen=True, kw_only=True):
