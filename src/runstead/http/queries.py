@@ -1,0 +1,88 @@
+"""Query parameters of lists and runs. Unknown ones are ignored; of a repeated one the last counts."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, cast
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+
+from runstead.domain.errors import InvalidRequest
+from runstead.http.refusals import InvalidType, InvalidValue, NullCharacter, OutOfRange
+from runstead.ports import PageRequest
+
+MAX_LIMIT = 100
+RESULT_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_MAX_PARAMETERS = 100
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """What a list or a step may be asked for."""
+
+    page: PageRequest
+    run_id: str | None = None
+    # Whether file search results are to be shown with their content.
+    has_result_content: bool = False
+
+
+def parse_query(query_string: bytes) -> Query:
+    """Read a raw query string; raises InvalidRequest."""
+    pairs = _pairs(query_string)
+    # An empty value is what a form sends for a field left out.
+    last = {name: value for name, value in pairs if value}
+    return Query(
+        page=PageRequest(
+            limit=_limit(last.get("limit")),
+            order=_order(last.get("order")),
+            after=_id(last, "after"),
+            before=_id(last, "before"),
+        ),
+        run_id=_id(last, "run_id"),
+        has_result_content=_includes_content(pairs),
+    )
+
+
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise InvalidRequest(f"Too many query parameters: at most {_MAX_PARAMETERS} are read.") from None
+
+
+def _limit(value: str | None) -> int:
+    if value is None:
+        return PageRequest().limit
+    if not _INTEGER.fullmatch(value):
+        raise InvalidType("limit", ["integer"], "string")
+    limit = int(value)
+    if limit < 1:
+        raise OutOfRange("limit", "integer", limit, minimum=1)
+    if limit > MAX_LIMIT:
+        raise OutOfRange("limit", "integer", limit, maximum=MAX_LIMIT)
+    return limit
+
+
+def _order(value: str | None) -> Literal["asc", "desc"]:
+    if value is None:
+        return PageRequest().order
+    if value not in {"asc", "desc"}:
+        raise InvalidValue("order", value, ["asc", "desc"])
+    return cast(Literal["asc", "desc"], value)
+
+
+def _id(values: Mapping[str, str], name: str) -> str | None:
+    value = values.get(name)
+    if value is not None and "\0" in value:
+        raise NullCharacter(name)
+    return value
+
+
+def _includes_content(pairs: list[tuple[str, str]]) -> bool:
+    # API: official clients write `include[]`; the plain name means the same.
+    asked = [value for name, value in pairs if name in {"include", "include[]"} and value]
+    for index, value in enumerate(asked):
+        if value != RESULT_CONTENT:
+            raise InvalidValue(f"include[{index}]", value, [RESULT_CONTENT])
+    return bool(asked)
