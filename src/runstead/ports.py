@@ -1,6 +1,6 @@
 """The outside world on one page. Promises are stated here; an adapter says only what is peculiar to it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -178,7 +178,7 @@ class EventsLost(Exception):
 class Model(Protocol):
     """Who writes the assistant's words."""
 
-    def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[ChatChunk]]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[Sequence[ChatChunk], None]:
         """Ask for a completion; yields what each read from the server held, in order.
 
         Retries what may be retried before the first chunk. Raises ModelFailed with a sentence a person can act

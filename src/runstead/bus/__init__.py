@@ -1,0 +1,1 @@
+"""Who is told, and when; never the only holder of a fact."""

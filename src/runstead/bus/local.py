@@ -1,0 +1,110 @@
+"""The bus of a single process: queues for offers and cancellations, a log of events per run."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+from runstead.bus.event_log import EventLog, LogTail
+from runstead.wire.base import RunId
+from runstead.wire.events import StreamEvent
+
+KEEP_FOR = 15 * 60.0
+"""Seconds a run's events are kept after its last one, memory permitting."""
+MAX_BYTES = 64 * 2**20
+"""Bytes all logs may take together; beyond that the logs that rested longest are dropped first."""
+MAX_LOG_BYTES = 16 * 2**20
+"""Bytes one run's log may take."""
+SWEEP_EVERY = 256
+"""Rests after which old logs are looked for; a sweep is cheap but not free."""
+
+
+class LocalBus:
+    """See ports.Bus. Everything is lost with the process, as every fact is in the store."""
+
+    def __init__(self, *, keep_for: float = KEEP_FOR, max_bytes: int = MAX_BYTES, max_log: int = MAX_LOG_BYTES) -> None:
+        self._keep_for = keep_for
+        self._max_bytes = max_bytes
+        self._max_log = max_log
+        self._bytes = 0
+        self._logs: dict[RunId, EventLog] = {}
+        self._resting: dict[RunId, EventLog] = {}
+        self._offers: asyncio.Queue[RunId] = asyncio.Queue()
+        self._cancels: dict[str, asyncio.Queue[RunId]] = {}
+
+    async def offer(self, run_id: RunId) -> None:
+        """See ports.Bus."""
+        self._offers.put_nowait(run_id)
+
+    async def offers(self) -> AsyncIterator[RunId]:
+        """See ports.Bus."""
+        while True:
+            yield await self._offers.get()
+
+    async def cancel(self, owner: str, run_id: RunId) -> None:
+        """See ports.Bus."""
+        queue = self._cancels.get(owner)
+        if queue is not None:
+            queue.put_nowait(run_id)
+
+    def cancels(self, owner: str) -> AsyncIterator[RunId]:
+        """See ports.Bus."""
+        # Registered by the call, not by the first step of the iteration: what is said in between counts.
+        return _drain(self._cancels.setdefault(owner, asyncio.Queue()))
+
+    def emit(self, run_id: RunId, events: Sequence[StreamEvent]) -> None:
+        """See ports.Bus."""
+        if not events:
+            return
+        log = self._log(run_id)
+        before = log.size
+        log.append(events)
+        self._bytes += log.size - before
+        log.last_touched = asyncio.get_running_loop().time()
+        self._resting.pop(run_id, None)
+        if log.is_resting:
+            self._resting[run_id] = log
+            self._sweep(log.last_touched)
+
+    def _log(self, run_id: RunId) -> EventLog:
+        log = self._logs.get(run_id)
+        if log is None:
+            log = self._logs[run_id] = EventLog(self._max_log)
+        return log
+
+    def _sweep(self, now: float) -> None:
+        """Drop what rested too long, and what rested longest while there is too much. Oldest come first."""
+        for run_id, log in self._oldest():
+            if log.last_touched + self._keep_for > now and self._bytes <= self._max_bytes:
+                break
+            if log.readers == 0:
+                self._forget(run_id, log)
+
+    def _oldest(self) -> Iterator[tuple[RunId, EventLog]]:
+        return iter(list(self._resting.items())[:SWEEP_EVERY])
+
+    def _forget(self, run_id: RunId, log: EventLog) -> None:
+        self._bytes -= log.size
+        self._resting.pop(run_id, None)
+        self._logs.pop(run_id, None)
+
+    def history(self, run_id: RunId) -> list[StreamEvent]:
+        """See ports.Bus."""
+        log = self._logs.get(run_id)
+        return [] if log is None else log.events
+
+    @asynccontextmanager
+    async def tail(self, run_id: RunId, after: tuple[int, int] | None) -> AsyncIterator[LogTail]:
+        """See ports.Bus."""
+        log = self._log(run_id)
+        log.readers += 1
+        try:
+            yield LogTail(log, log.end if after is None else log.place_after(after))
+        finally:
+            log.readers -= 1
+            if log.readers == 0 and log.end == 0:
+                self._logs.pop(run_id, None)
+
+
+async def _drain(queue: "asyncio.Queue[RunId]") -> AsyncIterator[RunId]:
+    while True:
+        yield await queue.get()

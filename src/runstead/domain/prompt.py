@@ -1,0 +1,257 @@
+"""What the model is sent: instructions, then the thread with its tool calls, cut to fit the budgets.
+
+A turn (an assistant's words, its calls and their outputs) is never separated; the oldest turns go first.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from runstead.domain.records import RunRecord, StepRecord
+from runstead.wire.base import RunId
+from runstead.wire.chat import (
+    ChatFunction,
+    ChatImage,
+    ChatImageUrl,
+    ChatMessage,
+    ChatRequest,
+    ChatText,
+    ChatToolCall,
+)
+from runstead.wire.messages import ImageUrlContent, Message, RefusalContent, TextContent
+from runstead.wire.run_steps import FunctionToolCall, MessageCreation, RunStep, ToolCalls
+from runstead.wire.runs import Run
+from runstead.wire.tools import FunctionTool, JsonObjectFormat, JsonSchemaFormat, NamedToolChoice
+
+Turn = list[ChatMessage]
+"""Messages that stay together."""
+
+MESSAGE_OVERHEAD = 8
+"""Tokens a message costs beyond its words: roles and separators, generously."""
+IMAGE_TOKENS = 1_105
+"""Tokens an image is taken to cost: the original's figure for one at high detail."""
+
+
+class Prompt(Struct, frozen=True):
+    """A request that fits, and how many of the thread's oldest messages it leaves out."""
+
+    request: ChatRequest
+    left_out: int
+    tokens: int
+
+
+class TooLong(Exception):
+    """Not even the newest turn fits the run's own prompt budget."""
+
+
+class Budget(Struct, frozen=True):
+    """Tokens: what the model's window leaves for the prompt, and what the run still allows itself."""
+
+    window: int
+    prompt_left: int | None = None
+    completion_left: int | None = None
+
+
+def build(
+    record: RunRecord,
+    steps: Sequence[StepRecord],
+    messages: Sequence[Message],
+    earlier_steps: Sequence[RunStep],
+    *,
+    older: int,
+    budget: Budget,
+    count: Callable[[str], int],
+) -> Prompt:
+    """The next request of a run. `count` counts tokens exactly and is called only when it matters.
+
+    Raises TooLong if the run's max_prompt_tokens cannot be kept.
+    """
+    run = record.run
+    shown = list(messages)
+    if run.truncation_strategy.last_messages is not None:
+        own = [message for message in shown if message.run_id == run.id]
+        others = [message for message in shown if message.run_id != run.id]
+        shown = others[-run.truncation_strategy.last_messages :] + own
+    left_out = older + len(messages) - len(shown)
+    turns = _turns(run, shown, steps, earlier_steps)
+    tools = _tools(run)
+    fixed = [ChatMessage(role="system", content=run.instructions)] if run.instructions else []
+    kept, tokens = _fit(fixed, turns, tools, budget, count)
+    left_out += sum(len([m for m in turn if m.role == "user"]) for turn in turns[: len(turns) - len(kept)])
+    prompt = fixed + [message for turn in kept for message in turn]
+    if not any(message.role != "system" for message in prompt):
+        # Servers refuse a conversation without a message; this one is not stored.
+        prompt.append(ChatMessage(role="user", content=""))
+    return Prompt(_request(record, prompt, tools, budget), left_out, tokens)
+
+
+def _request(
+    record: RunRecord, messages: list[ChatMessage], tools: list[dict[str, Any]], budget: Budget
+) -> ChatRequest:
+    run = record.run
+    return ChatRequest(
+        model=run.model,
+        messages=messages,
+        tools=tools or None,
+        tool_choice=_tool_choice(record) if tools else None,
+        parallel_tool_calls=False if tools and not run.parallel_tool_calls else None,
+        response_format=_response_format(run),
+        # The API's default of 1 stands for "not said": the server's own default is then the better one.
+        temperature=None if run.temperature == 1 else run.temperature,
+        top_p=None if run.top_p == 1 else run.top_p,
+        max_completion_tokens=budget.completion_left,
+        reasoning_effort=record.reasoning_effort,
+    )
+
+
+def _tools(run: Run) -> list[dict[str, Any]]:
+    return [
+        {"type": "function", "function": msgspec.to_builtins(tool.function)}
+        for tool in run.tools
+        if isinstance(tool, FunctionTool)
+    ]
+
+
+def _tool_choice(record: RunRecord) -> str | dict[str, Any] | None:
+    choice = record.run.tool_choice
+    if choice == "none":
+        return "none"
+    # A forced call is forced once: forced again it would never let the run end.
+    if choice == "auto" or record.model_calls > 0:
+        return None
+    if isinstance(choice, NamedToolChoice):
+        name = choice.function.name if choice.function else choice.type
+        return {"type": "function", "function": {"name": name}}
+    return choice
+
+
+def _response_format(run: Run) -> dict[str, Any] | None:
+    match run.response_format:
+        case JsonObjectFormat() | JsonSchemaFormat() as wanted:
+            return dict(msgspec.to_builtins(wanted))
+        case _:
+            return None
+
+
+def _turns(
+    run: Run, messages: Sequence[Message], steps: Sequence[StepRecord], earlier: Sequence[RunStep]
+) -> list[Turn]:
+    by_run: dict[RunId, list[RunStep]] = {}
+    for step in (*earlier, *(record.step for record in steps)):
+        by_run.setdefault(step.run_id, []).append(step)
+    by_id = {message.id: message for message in messages}
+    turns: list[Turn] = []
+    told: set[RunId] = set()
+    for message in messages:
+        if message.run_id is None or message.run_id not in by_run:
+            turns.append([_chat_message(message)])
+        elif message.run_id not in told:
+            told.add(message.run_id)
+            turns += _turns_of(by_run[message.run_id], by_id)
+    if run.id not in told and run.id in by_run:
+        turns += _turns_of(by_run[run.id], by_id)
+    return turns
+
+
+def _turns_of(steps: Sequence[RunStep], by_id: dict[Any, Message]) -> list[Turn]:
+    """A run's own turns, in the order of its steps."""
+    turns: list[Turn] = []
+    words: str | None = None
+    for step in steps:
+        details = step.step_details
+        if isinstance(details, MessageCreation):
+            if words is not None:
+                turns.append([ChatMessage(role="assistant", content=words)])
+            message = by_id.get(details.message_creation.message_id)
+            words = None if message is None else _text(message)
+        elif step.status == "completed":
+            turns += _calls(details, words)
+            words = None
+    if words is not None:
+        turns.append([ChatMessage(role="assistant", content=words)])
+    return turns
+
+
+def _calls(details: ToolCalls, words: str | None) -> list[Turn]:
+    calls = [call for call in details.tool_calls if isinstance(call, FunctionToolCall)]
+    if not calls or any(call.function.output is None for call in calls):
+        return []
+    asked = ChatMessage(
+        role="assistant",
+        content=words,
+        tool_calls=[
+            ChatToolCall(id=call.id, function=ChatFunction(call.function.name, call.function.arguments or "{}"))
+            for call in calls
+        ],
+    )
+    answered = [ChatMessage(role="tool", content=call.function.output, tool_call_id=call.id) for call in calls]
+    return [[asked, *answered]]
+
+
+def _text(message: Message) -> str:
+    words = []
+    for part in message.content:
+        if isinstance(part, TextContent):
+            words.append(part.text.value)
+        elif isinstance(part, RefusalContent):
+            words.append(part.refusal)
+    return "\n".join(words)
+
+
+def _chat_message(message: Message) -> ChatMessage:
+    images = [part for part in message.content if isinstance(part, ImageUrlContent)]
+    if message.role == "assistant" or not images:
+        return ChatMessage(role=message.role, content=_text(message))
+    parts: list[ChatText | ChatImage] = []
+    for part in message.content:
+        if isinstance(part, TextContent):
+            parts.append(ChatText(part.text.value))
+        elif isinstance(part, ImageUrlContent):
+            parts.append(ChatImage(ChatImageUrl(part.image_url.url, part.image_url.detail)))
+    return ChatMessage(role="user", content=parts)
+
+
+def _fit(
+    fixed: Turn, turns: list[Turn], tools: list[dict[str, Any]], budget: Budget, count: Callable[[str], int]
+) -> tuple[list[Turn], int]:
+    """As many of the newest turns as the budgets hold, at least one; and what all of it costs."""
+    limits = [limit for limit in (budget.window, budget.prompt_left) if limit is not None]
+    limit = min(limits)
+    tools_text = msgspec.json.encode(tools).decode() if tools else ""
+    # A token is at least one byte, so a prompt of few bytes fits without being counted.
+    at_most = sum(_cost(turn, _bytes) for turn in (fixed, *turns)) + _bytes(tools_text)
+    if at_most <= limit:
+        return turns, at_most
+    used = _cost(fixed, count) + (count(tools_text) if tools_text else 0)
+    kept: list[Turn] = []
+    for turn in reversed(turns):
+        cost = _cost(turn, count)
+        if used + cost > limit and (kept or used + cost > (budget.prompt_left or budget.window)):
+            break
+        kept.append(turn)
+        used += cost
+    if not kept and turns:
+        if budget.prompt_left is not None and used + _cost(turns[-1], count) > budget.prompt_left:
+            raise TooLong
+        # The newest turn alone is too long for the window: the server's own words are the better refusal.
+        kept.append(turns[-1])
+    return kept[::-1], used
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def _cost(turn: Turn, measure: Callable[[str], int]) -> int:
+    cost = 0
+    for message in turn:
+        cost += MESSAGE_OVERHEAD
+        if isinstance(message.content, str):
+            cost += measure(message.content)
+        for part in message.content if isinstance(message.content, list) else ():
+            cost += measure(part.text) if isinstance(part, ChatText) else IMAGE_TOKENS
+        for call in message.tool_calls or ():
+            cost += MESSAGE_OVERHEAD + measure(call.function.name) + measure(call.function.arguments)
+    return cost

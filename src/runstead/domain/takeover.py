@@ -1,0 +1,85 @@
+"""What a reader of a dead worker's stream is told, so that its picture stays whole.
+
+The open step and message of the dead epoch are closed in the stream only. Stored steps are not touched: a step
+that waits for the client is open in the rows as well.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
+import msgspec
+from msgspec.structs import replace
+
+from runstead.domain.speech import Said
+from runstead.wire.events import MessageDelta, StreamEvent, TextDelta
+from runstead.wire.messages import ContentPart, IncompleteDetails, Message, RefusalContent, Text, TextContent
+from runstead.wire.run_steps import RunStep
+from runstead.wire.runs import LastError
+
+LOST = LastError("server_error", "The server that wrote this was lost; it is written again.")
+
+
+def closings(history: Iterable[StreamEvent], stored_steps: AbstractSet[str], *, now: int) -> list[Said]:
+    """The events that close whatever the history leaves open and no row knows."""
+    messages: dict[str, Message] = {}
+    steps: dict[str, RunStep] = {}
+    words: dict[str, dict[int, list[str]]] = {}
+    refusals: set[tuple[str, int]] = set()
+    for event in history:
+        match event.name:
+            case "thread.message.created":
+                message = msgspec.json.decode(event.data, type=Message)
+                messages[message.id] = message
+            case "thread.message.delta":
+                delta = msgspec.json.decode(event.data, type=MessageDelta)
+                for part in delta.delta.content:
+                    piece = _words(part)
+                    if not isinstance(part, TextDelta):
+                        refusals.add((delta.id, part.index))
+                    words.setdefault(delta.id, {}).setdefault(part.index, []).append(piece)
+            case "thread.message.completed" | "thread.message.incomplete":
+                messages.pop(_id(event), None)
+            case "thread.run.step.created":
+                step = msgspec.json.decode(event.data, type=RunStep)
+                steps[step.id] = step
+            case (
+                "thread.run.step.completed"
+                | "thread.run.step.failed"
+                | "thread.run.step.cancelled"
+                | "thread.run.step.expired"
+            ):
+                steps.pop(_id(event), None)
+            case _:
+                pass
+    said: list[Said] = []
+    for message in messages.values():
+        parts: list[ContentPart] = []
+        for index, pieces in sorted(words.get(message.id, {}).items()):
+            text = "".join(pieces)
+            parts.append(RefusalContent(text) if (message.id, index) in refusals else TextContent(Text(text)))
+        cut = replace(
+            message,
+            status="incomplete",
+            content=parts,
+            incomplete_details=IncompleteDetails("run_failed"),
+            incomplete_at=now,
+        )
+        said.append(("thread.message.incomplete", cut))
+    for step in steps.values():
+        if step.id not in stored_steps:
+            said.append(("thread.run.step.failed", replace(step, status="failed", last_error=LOST, failed_at=now)))
+    return said
+
+
+def _words(part: object) -> str:
+    if isinstance(part, TextDelta):
+        return part.text.value or ""
+    return getattr(part, "refusal", "")
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+def _id(event: StreamEvent) -> str:
+    return msgspec.json.decode(event.data, type=_Named).id

@@ -1,0 +1,152 @@
+"""One call of the model for a run: the prompt that fits, the chunks as events, the outcome as a change."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from runstead.domain import prompt, tokens, turn
+from runstead.domain.answer import Answer
+from runstead.domain.errors import ModelFailed
+from runstead.domain.prompt import Budget, Prompt
+from runstead.domain.records import RunRecord
+from runstead.domain.speech import Said
+from runstead.domain.turn import Concluded
+from runstead.ports import Clock, Model, Snapshot
+from runstead.wire.runs import RunIncompleteDetails, Usage
+
+RESERVED = 4_096
+"""Tokens of the window kept for the answer when the run sets no limit of its own; an eighth of a small window."""
+
+
+class Outcome(Struct, frozen=True):
+    """What a step of a run concluded, and the answer it came from."""
+
+    concluded: Concluded
+    answer: Answer | None = None
+    usage: Usage = Usage()
+
+
+class _TooLongToGuess(Exception):
+    """The prompt's tokens have to be counted."""
+
+
+def _refuse_to_count(text: str) -> int:
+    raise _TooLongToGuess
+
+
+class ModelCall:
+    """A call that can be aborted at any moment without cost to the others."""
+
+    def __init__(self, model: Model, clock: Clock, record: RunRecord, emit: Callable[[list[Said]], None]) -> None:
+        self._model = model
+        self._clock = clock
+        self._record = record
+        self._emit = emit
+        self._task: asyncio.Task[None] | None = None
+        self._is_aborted = False
+        self._prompt_tokens = 0
+        self.answer: Answer | None = None
+
+    @staticmethod
+    def bytes_for(window: int) -> int:
+        """How many bytes of stored messages are worth reading: more would not fit the window."""
+        return max(window, 1_024) * 8
+
+    def abort(self) -> None:
+        """Close the model's connection now; perform() then returns None."""
+        self._is_aborted = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def is_aborted(self) -> bool:
+        """Whether abort() was called."""
+        return self._is_aborted
+
+    async def perform(self, snapshot: Snapshot, window: int) -> Outcome | None:
+        """Ask, relay, conclude. None if it was aborted; what came until then is in `answer` and `usage`."""
+        left = turn.budget_left(self._record)
+        if left is not None and left <= 0:
+            details = RunIncompleteDetails("max_completion_tokens")
+            return Outcome(turn.exhausted(self._record, details, now=self._clock.now()))
+        try:
+            asked = await self._build(snapshot, self._budget(window, left))
+        except prompt.TooLong:
+            details = RunIncompleteDetails("max_prompt_tokens")
+            return Outcome(turn.exhausted(self._record, details, now=self._clock.now()))
+        self._prompt_tokens = asked.tokens
+        answer = self.answer = Answer(
+            self._record, taken_ids=turn.used_call_ids(snapshot.steps), left_out=asked.left_out
+        )
+        try:
+            if not await self._relay(asked, answer):
+                return None
+        except ModelFailed as failure:
+            error = turn.last_error(failure)
+            cut = turn.cut(self._record, answer, "failed", self.usage, now=self._clock.now(), error=error)
+            return Outcome(cut, answer, self.usage)
+        concluded = turn.conclude(
+            self._record, answer, self.usage, estimated=answer.usage is None, now=self._clock.now()
+        )
+        return Outcome(concluded, answer, self.usage)
+
+    async def _relay(self, asked: Prompt, answer: Answer) -> bool:
+        """Turn chunks into events until the model is done; False if aborted."""
+        if self.is_aborted():
+            return False
+        self._task = task = asyncio.current_task()
+        assert task is not None
+        try:
+            async with aclosing(self._model.stream(asked.request)) as chunks:
+                async for some in chunks:
+                    self._emit(answer.feed(some, int(self._clock.now())))
+        except asyncio.CancelledError:
+            # Our own abort, not the end of the task: the task goes on and concludes.
+            if not self.is_aborted():
+                raise
+            task.uncancel()
+            return False
+        finally:
+            self._task = None
+        return True
+
+    async def _build(self, snapshot: Snapshot, budget: Budget) -> Prompt:
+        def build(count: Callable[[str], int]) -> Prompt:
+            return prompt.build(
+                self._record,
+                snapshot.steps,
+                snapshot.messages,
+                snapshot.earlier_steps,
+                older=snapshot.older,
+                budget=budget,
+                count=count,
+            )
+
+        try:
+            return build(_refuse_to_count)
+        except _TooLongToGuess:
+            # Counting is slow, and loads the ranks the first time: not on the loop.
+            return await asyncio.to_thread(build, tokens.count)
+
+    def _budget(self, window: int, completion_left: int | None) -> Budget:
+        run = self._record.run
+        reserved = min(RESERVED, window // 8) if completion_left is None else min(completion_left, window // 2)
+        prompt_left = (
+            None if run.max_prompt_tokens is None else run.max_prompt_tokens - self._record.usage.prompt_tokens
+        )
+        return Budget(window=window - reserved, prompt_left=prompt_left, completion_left=completion_left)
+
+    @property
+    def usage(self) -> Usage:
+        """The call's tokens: the server's count, or our estimate of what was said so far."""
+        answer = self.answer
+        if answer is None:
+            return Usage()
+        said = answer.usage
+        if said is not None and said.prompt_tokens is not None and said.completion_tokens is not None:
+            return Usage(said.prompt_tokens, said.completion_tokens, said.prompt_tokens + said.completion_tokens)
+        words = answer.text + "".join(call.function.arguments for call in answer.tool_calls())
+        completion = turn.estimate_tokens(words)
+        # A prompt that was never counted is known only by its bytes.
+        return Usage(self._prompt_tokens, completion, self._prompt_tokens + completion)

@@ -1,0 +1,222 @@
+"""Drives one claimed run: read what is stored, ask the domain, perform it, journal the result.
+
+Nothing is remembered between rounds but the lease; every write carries it, and every event asks it first.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal, ParamSpec, TypeVar, assert_never
+
+import structlog
+from msgspec import Struct
+
+from runstead.domain import speech, takeover, turn
+from runstead.domain.answer import Answer
+from runstead.domain.change import Change, ReplaceRun
+from runstead.domain.errors import Stale, Unavailable
+from runstead.domain.records import RunRecord
+from runstead.domain.run_lifecycle import Signal, release
+from runstead.domain.speech import Said
+from runstead.domain.turn import CallModel, Concluded, End, Rest
+from runstead.executor.lease import Lease, LeaseLost
+from runstead.executor.model_call import ModelCall, Outcome
+from runstead.journal import Journal
+from runstead.ports import Bus, Clock, Model, Store
+from runstead.wire.runs import LastError, Usage
+
+Why = Literal["cancelled", "deadline", "lost", "draining"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+STORE_RETRY = 0.25
+"""Seconds between tries while the store cannot answer; the end of the lease ends the trying."""
+
+log = structlog.get_logger(__name__)
+
+
+class Tools(Struct, frozen=True):
+    """What drivers are given: the ports, and the limits of a run."""
+
+    store: Store
+    bus: Bus
+    journal: Journal
+    model: Model
+    clock: Clock
+    max_model_calls: int
+    builtin: frozenset[str]
+
+
+class RunDriver:
+    """One run under one lease. `fresh` is a claim of a queued run, otherwise it is taken over."""
+
+    def __init__(self, tools: Tools, record: RunRecord, lease: Lease, *, fresh: bool) -> None:
+        self.record = record
+        self.lease = lease
+        self._tools = tools
+        self._fresh = fresh
+        self._seq = 0
+        self._why: Why | None = None
+        self._call: ModelCall | None = None
+
+    def interrupt(self, why: Why) -> None:
+        """Stop the model call at once if there is one; the next step meets the reason otherwise."""
+        if self._why != "lost":
+            self._why = why
+        if self._call is not None:
+            self._call.abort()
+
+    async def drive(self) -> None:
+        """Execute the run until it rests or the lease is lost."""
+        left = self.record.deadline - self._tools.clock.now()
+        timer = asyncio.get_running_loop().call_later(max(0.0, left), self.interrupt, "deadline")
+        try:
+            await self._begin()
+            while await self._step():
+                pass
+        except LeaseLost:
+            log.info("lease lost", run_id=self.record.run.id, epoch=self.record.epoch)
+        finally:
+            timer.cancel()
+
+    async def _begin(self) -> None:
+        if self._fresh:
+            self._emit([speech.of_run(self.record.run)])
+            return
+        steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
+        history = self._tools.bus.history(self.record.run.id)
+        stored = {step.step.id for step in steps}
+        self._emit(takeover.closings(history, stored, now=int(self._tools.clock.now())))
+
+    async def _step(self) -> bool:
+        """One round; False when nothing is left to do."""
+        if self._why == "lost":
+            raise LeaseLost
+        if self._why == "draining":
+            await self._hand_back()
+            return False
+        if self._why == "cancelled":
+            self.record = await self._reread()
+        match self._next_action():
+            case CallModel():
+                outcome = await self._call_model()
+                if outcome is not None:
+                    await self._commit(outcome)
+                return True
+            case End(signal, error):
+                await self._commit(Outcome(self._cut(None, signal, error=error)))
+                return True
+            case Rest():
+                return False
+            case unreachable:
+                assert_never(unreachable)
+
+    def _next_action(self) -> CallModel | End | Rest:
+        return turn.next_action(
+            self.record,
+            now=self._tools.clock.now(),
+            max_model_calls=self._tools.max_model_calls,
+            builtin=self._tools.builtin,
+        )
+
+    async def _call_model(self) -> Outcome | None:
+        """The outcome of one model call; None if it was interrupted for a reason that the next round meets."""
+        window = await self._tools.model.window(self.record.run.model)
+        snapshot = await self._patiently(self._tools.store.snapshot, self.record.run.id, ModelCall.bytes_for(window))
+        if snapshot is None:
+            raise LeaseLost
+        call = self._call = ModelCall(self._tools.model, self._tools.clock, self.record, self._emit)
+        if self._why is not None:
+            call.abort()
+        try:
+            outcome = await call.perform(snapshot, window)
+        finally:
+            self._call = None
+        return outcome or await self._interrupted(call)
+
+    async def _interrupted(self, call: ModelCall) -> Outcome | None:
+        match self._why:
+            case "deadline":
+                return Outcome(self._cut(call, "deadline_passed"), call.answer, call.usage)
+            case "cancelled":
+                self.record = await self._reread()
+                return Outcome(self._cut(call, "stopped"), call.answer, call.usage)
+            case _:
+                return None
+
+    def _cut(self, call: ModelCall | None, signal: Signal, error: LastError | None = None) -> Concluded:
+        answer, usage = (None, Usage()) if call is None else (call.answer, call.usage)
+        now = self._tools.clock.now()
+        return turn.cut(self.record, answer, signal, usage, now=now, error=error, estimated=answer is not None)
+
+    async def _commit(self, outcome: Outcome) -> None:
+        """Store what was concluded, then say it; a cancellation that came first takes precedence."""
+        concluded = outcome.concluded
+        while True:
+            events = speech.numbered(concluded.said, epoch=self.record.epoch, first=self._seq)
+            change = Change(writes=concluded.writes, run_id=self.record.run.id, events=events)
+            try:
+                await self._patiently(self._tools.journal.commit, change)
+            except Stale:
+                self.record = await self._reread()
+                if self.record.run.status != "cancelling":
+                    raise LeaseLost from None
+                # What the answer had already closed was true; only the run's own end is another one.
+                self._emit([said for said in concluded.said if said[0] not in speech.RUN_EVENTS])
+                now = self._tools.clock.now()
+                concluded = turn.cut(self.record, outcome.answer, "stopped", outcome.usage, now=now)
+                continue
+            self._seq += len(events)
+            self.record = concluded.record
+            return
+
+    async def _reread(self) -> RunRecord:
+        """The run as it is stored. Raises LeaseLost if it is not ours any more."""
+        stored = await self._patiently(self._tools.store.find_run, self.record.run.id)
+        if stored is None or (stored.owner, stored.epoch) != (self.record.owner, self.record.epoch):
+            raise LeaseLost
+        if stored.run.status == "cancelling" and self.record.run.status != "cancelling":
+            self._emit([speech.of_run(stored.run)])
+        return stored
+
+    async def _hand_back(self) -> None:
+        """Give the run to whoever has room; it stays in progress for its client."""
+        released = release(self.record)
+        change = Change(writes=(ReplaceRun(released, was=self.record),), offers=(self.record.run.id,))
+        try:
+            await self._patiently(self._tools.journal.commit, change)
+        except Stale:
+            self.record = await self._reread()
+            self._why = "cancelled"
+            await self._commit(Outcome(self._cut(None, "stopped")))
+
+    async def end_broken(self) -> None:
+        """End a run whose driver met an error that nobody foresaw, so that its thread is free again."""
+        words = "The server met an internal error while it worked on this run. Its log has the details."
+        try:
+            self.record = await self._reread()
+            signal: Signal = "stopped" if self.record.run.status == "cancelling" else "failed"
+            error = None if signal == "stopped" else LastError("server_error", words)
+            if self.record.run.status in ("in_progress", "cancelling"):
+                await self._commit(Outcome(self._cut(None, signal, error=error)))
+        except (LeaseLost, Stale):
+            return
+
+    def _emit(self, said: list[Said]) -> None:
+        """Say something that is not stored yet. Raises LeaseLost rather than speak for another."""
+        if not said:
+            return
+        if self._why == "lost" or not self.lease.is_valid:
+            raise LeaseLost
+        events = speech.numbered(said, epoch=self.record.epoch, first=self._seq)
+        self._seq += len(events)
+        self._tools.bus.emit(self.record.run.id, events)
+
+    async def _patiently(self, act: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Repeat while the store cannot answer and the lease holds."""
+        while True:
+            try:
+                return await act(*args, **kwargs)
+            except Unavailable:
+                if not self.lease.is_valid:
+                    raise LeaseLost from None
+                await asyncio.sleep(STORE_RETRY)

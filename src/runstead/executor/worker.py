@@ -1,0 +1,205 @@
+"""A worker claims runs while it has room, and owns the tasks that drive them."""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from msgspec import Struct
+
+from runstead.domain import run_lifecycle
+from runstead.domain.change import Change, TakeRun
+from runstead.domain.errors import Stale, Unavailable
+from runstead.domain.records import RunRecord
+from runstead.executor.lease import Lease
+from runstead.executor.run_driver import RunDriver, Tools
+from runstead.wire.base import RunId
+
+log = structlog.get_logger(__name__)
+
+
+class LeaseTimes(Struct, frozen=True):
+    """Seconds: how long a lease lasts, how often it is renewed, how long a driver trusts it unrenewed."""
+
+    lease_for: float
+    renew_every: float
+    trust_for: float
+
+    @classmethod
+    def of(cls, lease_for: float) -> "LeaseTimes":
+        """The proportions that leave a lost renewal one more chance, and a margin to notice the loss."""
+        return cls(lease_for, lease_for / 3, lease_for * 2 / 3)
+
+
+class Seat:
+    """See ports.Seat."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self._worker = worker
+        self._is_taken = True
+        self.owner = worker.owner
+        self.lease_for = worker.times.lease_for
+        self._lease = Lease(worker.times.trust_for)
+
+    def start(self, record: RunRecord) -> None:
+        """See ports.Seat."""
+        self._worker.drive(record, self._lease, fresh=True)
+        self.give_back()
+
+    def give_back(self) -> None:
+        """See ports.Seat."""
+        if self._is_taken:
+            self._is_taken = False
+            self._worker.seat_returned()
+
+
+class Worker:
+    """Room for `capacity` runs under one owner name, which is new with every start of the process."""
+
+    def __init__(self, tools: Tools, *, owner: str, capacity: int, times: LeaseTimes) -> None:
+        self.owner = owner
+        self.times = times
+        self.tools = tools
+        self.drivers: dict[RunId, RunDriver] = {}
+        self._capacity = capacity
+        self._seats = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def take_seat(self) -> Seat | None:
+        """See ports.Desk."""
+        if not self.has_room:
+            return None
+        self._seats += 1
+        return Seat(self)
+
+    def seat_returned(self) -> None:
+        """Called by a seat once."""
+        self._seats -= 1
+        self._room.set()
+
+    def drive(self, record: RunRecord, lease: Lease, *, fresh: bool) -> None:
+        """Start driving a run that this worker has claimed."""
+        driver = RunDriver(self.tools, record, lease, fresh=fresh)
+        self.drivers[record.run.id] = driver
+        task = asyncio.create_task(self._own(driver), name=record.run.id)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _own(self, driver: RunDriver) -> None:
+        run_id = driver.record.run.id
+        try:
+            await driver.drive()
+        except Exception:
+            # The one broad except: an unforeseen error ends this run with a word, not the process and its others.
+            log.exception("run broke", run_id=run_id)
+            await driver.end_broken()
+        finally:
+            if self.drivers.get(run_id) is driver:
+                del self.drivers[run_id]
+            self._room.set()
+
+    async def serve_offers(self) -> None:
+        """Claim what is offered, as room allows."""
+        async for run_id in self.tools.bus.offers():
+            if not await self._room_or_stop():
+                return
+            try:
+                record = await self.tools.store.find_run(run_id)
+                if record is not None and self._is_free(record):
+                    await self.claim(record)
+            except Unavailable as error:
+                # The reconciler finds it again.
+                log.warning("offer not taken", run_id=run_id, reason=str(error))
+
+    async def _room_or_stop(self) -> bool:
+        while not self.has_room:
+            if self._is_stopping:
+                return False
+            self._room.clear()
+            await self._room.wait()
+        return True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more run may be claimed now."""
+        return not self._is_stopping and self._seats + len(self.drivers) < self._capacity
+
+    def _is_free(self, record: RunRecord) -> bool:
+        if record.run.status == "queued":
+            return True
+        return record.run.status in ("in_progress", "cancelling") and (
+            record.lease_until is None or record.lease_until < self.tools.clock.now()
+        )
+
+    async def serve_cancels(self) -> None:
+        """Look at once at runs that somebody asked to cancel."""
+        async for run_id in self.tools.bus.cancels(self.owner):
+            driver = self.drivers.get(run_id)
+            if driver is None:
+                continue
+            try:
+                record = await self.tools.store.find_run(run_id)
+            except Unavailable:
+                # The next renewal tells the status as well.
+                continue
+            if record is None:
+                driver.interrupt("lost")
+            elif record.run.status == "cancelling" and record.epoch == driver.record.epoch:
+                driver.interrupt("cancelled")
+
+    async def claim(self, record: RunRecord, *, alone: bool = False) -> bool:
+        """Claim a run that nobody holds and drive it; False if somebody else was first.
+
+        `alone` tells that the dead worker lost no other run. A run past its deadline is not claimed: to end it
+        is the reconciler's work. Raises Unavailable.
+        """
+        run, now = record.run, self.tools.clock.now()
+        if record.deadline <= now and run.status != "cancelling":
+            return False
+        lease_for, owner = self.times.lease_for, self.owner
+        if run.status == "queued":
+            claimed = run_lifecycle.claim(record, owner=owner, now=now, lease_for=lease_for)
+        else:
+            claimed = run_lifecycle.take_over(record, owner=owner, now=now, lease_for=lease_for, alone=alone)
+        lease = Lease(self.times.trust_for)
+        try:
+            await self.tools.journal.commit(Change(writes=(TakeRun(claimed, was=record),)))
+        except Stale:
+            return False
+        log.info("run claimed", run_id=run.id, epoch=claimed.epoch, was=run.status)
+        self.drive(claimed, lease, fresh=run.status == "queued")
+        return True
+
+    def renewed(self, held: Mapping[RunId, tuple[int, str]], asked_at: float) -> None:
+        """What a renewal said: drivers without a lease stop, cancelled ones look."""
+        for run_id, driver in list(self.drivers.items()):
+            epoch, status = held.get(run_id, (0, ""))
+            if epoch == driver.record.epoch:
+                driver.lease.renewed(asked_at)
+                if status == "cancelling" and driver.record.run.status != "cancelling":
+                    driver.interrupt("cancelled")
+            # A claim that was committed after the renewal began is not in its answer.
+            elif driver.lease.began_at < asked_at:
+                driver.interrupt("lost")
+
+    def stop_trusting(self) -> None:
+        """Interrupt every driver whose lease was not renewed in time."""
+        for driver in list(self.drivers.values()):
+            if not driver.lease.is_valid:
+                driver.interrupt("lost")
+
+    async def drain(self, within: float) -> None:
+        """Take no more runs; let those in flight end for half the time, then hand the others back."""
+        self._is_stopping = True
+        self._room.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within / 2)
+        for driver in list(self.drivers.values()):
+            driver.interrupt("draining")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within / 2)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

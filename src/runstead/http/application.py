@@ -1,0 +1,131 @@
+"""The HTTP application: request ids, keys, routing by the table, and every refusal in the API's shape."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
+from starlette.types import Message, Receive, Scope, Send
+
+from runstead.domain.errors import RunsteadError
+from runstead.http import auth, errors
+from runstead.http.api import Api
+from runstead.http.endpoint import Endpoint
+from runstead.http.operations import OPERATIONS
+
+log = structlog.get_logger("runstead.access")
+
+VERSION_HEADERS = ((b"openai-version", b"2020-10-01"),)
+Check = Callable[[Headers], None]
+
+
+def routes(api: Api, *, max_body: int, requires_beta: bool) -> list[Route]:
+    """The table as routes."""
+    return [
+        Route(
+            operation.path,
+            Endpoint(api, operation, max_body=max_body, requires_beta=requires_beta),
+            methods=[operation.method],
+            name=operation.id,
+        )
+        for operation in OPERATIONS
+    ]
+
+
+class Application:
+    """The whole API as ASGI. `check` raises what a caller without rights is told; `open_routes` ask nobody."""
+
+    def __init__(self, routes: Sequence[Route], *, check: Check, open_routes: Sequence[Route] = ()) -> None:
+        self._routes = routes
+        self._open_routes = open_routes
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        started = time.perf_counter()
+        request_id = f"req_{secrets.token_hex(16)}"
+        status = 0
+
+        async def stamped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                elapsed = int((time.perf_counter() - started) * 1000)
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"openai-processing-ms", str(elapsed).encode()),
+                    *VERSION_HEADERS,
+                ]
+            await send(message)
+
+        try:
+            await self._route(scope, receive, stamped)
+        except ClientDisconnect:
+            status = status or 499
+        except RunsteadError as error:
+            await _refuse(error, request_id, stamped, has_begun=status != 0)
+        except Exception as error:
+            # A stack trace belongs in the log; the client is told where to look.
+            log.exception("request broke", request_id=request_id, path=scope["path"])
+            await _refuse(error, request_id, stamped, has_begun=status != 0)
+        log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for route in self._open_routes:
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                await route.app({**scope, **child}, receive, send)
+                return
+        self._check(Headers(scope=scope))
+        allowed: list[str] = []
+        for route in self._routes:
+            match, child = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(child)
+                await route.app(scope, receive, send)
+                return
+            if match is Match.PARTIAL:
+                allowed += sorted(route.methods or ())
+        if allowed:
+            raise errors.MethodNotSupported([method for method in allowed if method != "HEAD"])
+        raise errors.UnknownUrl(scope["method"], scope["path"])
+
+
+async def _refuse(error: BaseException, request_id: str, send: Send, *, has_begun: bool) -> None:
+    answer = errors.answer(error, request_id)
+    if has_begun:
+        # The status is sent: all that is left is to end the stream with an error event.
+        data = errors.stream_error(errors.describe(error, request_id))
+        await send({"type": "http.response.body", "body": b"event: error\ndata: %s\n\n" % data})
+        return
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    if answer.status == 413:
+        # What was not read would be taken for the next request.
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def checker(keys: auth.Keys, *, bound_host: str, origins: Sequence[str]) -> Check:
+    """How callers are checked: by their key, or without keys by where they come from."""
+
+    def by_key(headers: Headers) -> None:
+        keys.check(headers.get("authorization"))
+
+    def by_place(headers: Headers) -> None:
+        auth.check_local(headers.get("host"), headers.get("origin"), bound_host, origins)
+
+    return by_key if keys else by_place

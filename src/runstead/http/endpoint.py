@@ -1,0 +1,78 @@
+"""Performs one operation: read the request, call the handler, answer in the version that was asked."""
+
+import time
+from typing import Any
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from runstead.http import sse
+from runstead.http.api import Api, Call, RunStream, Version
+from runstead.http.bodies import read_json
+from runstead.http.decoding import decode
+from runstead.http.operations import Operation
+from runstead.http.queries import NO_QUERY, parse_query
+from runstead.http.versions import version_of
+from runstead.http.errors import UnknownUrl
+from runstead.wire import v1
+from runstead.wire.runs import Run
+
+_encode = msgspec.json.Encoder().encode
+
+JSON = (b"content-type", b"application/json")
+STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    # Proxies of the nginx kind would hold events back.
+    (b"x-accel-buffering", b"no"),
+]
+SOON, LATER = b"200", b"1000"
+YOUNG = 5
+"""Seconds a run is polled quickly."""
+
+
+class Endpoint:
+    """An operation as ASGI."""
+
+    def __init__(self, api: Api, operation: Operation, *, max_body: int, requires_beta: bool) -> None:
+        self._api = api
+        self._operation = operation
+        self._max_body = max_body
+        self._requires_beta = requires_beta and operation.needs_beta
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = self._operation
+        headers = Headers(scope=scope)
+        version = version_of(headers.get("openai-beta"), is_required=self._requires_beta)
+        if version not in operation.versions:
+            raise UnknownUrl(scope["method"], scope["path"])
+        query_string = scope["query_string"]
+        call: Call[Any] = Call(
+            version=version,
+            path=scope["path_params"],
+            query=parse_query(query_string) if query_string else NO_QUERY,
+            body=await self._body(version, headers, receive),
+        )
+        answer = await operation.handler(self._api, call)
+        if isinstance(answer, RunStream):
+            view = v1.view_event if version == "v1" else None
+            await sse.respond(self._api, answer, view, STREAM, receive, send)
+            return
+        shown = v1.view(answer) if version == "v1" else answer
+        answer_headers = [JSON]
+        if operation.is_polled:
+            answer_headers.append((b"openai-poll-after-ms", self._poll_after(answer)))
+        await send({"type": "http.response.start", "status": 200, "headers": answer_headers})
+        await send({"type": "http.response.body", "body": _encode(shown)})
+
+    async def _body(self, version: Version, headers: Headers, receive: Receive) -> Any:
+        kind = self._operation.bodies.get(version)
+        if kind is None:
+            return None
+        raw = await read_json(headers, receive, self._max_body)
+        body = decode(raw, kind, optional=self._operation.is_body_optional)
+        return v1.canonical(body) if version == "v1" else body
+
+    def _poll_after(self, run: Run) -> bytes:
+        return SOON if time.time() - run.created_at < YOUNG else LATER

@@ -1,0 +1,108 @@
+"""/v1/threads/{thread_id}/runs, and /v1/threads/runs."""
+
+from msgspec import UNSET
+
+from runstead.domain import creation, run_lifecycle, speech, unleased
+from runstead.domain.change import Change, InsertMessage, InsertRun, InsertThread, SetRunMetadata
+from runstead.domain.records import RunRecord
+from runstead.domain.speech import Said
+from runstead.http.api import Api, Call, RunStream, until_settled
+from runstead.http.cancelling import cancel
+from runstead.http.pages import listed
+from runstead.http.starting import commit_queued
+from runstead.http.threads import new_messages
+from runstead.wire.base import AssistantId, ListPage, RunId, ThreadId
+from runstead.wire.events import StreamEvent
+from runstead.wire.runs import CreateRun, CreateThreadAndRun, ModifyRun, Run, SubmitToolOutputs
+from runstead.wire.threads import CreateThread, Thread
+
+
+async def create_run(api: Api, call: Call[CreateRun]) -> Run | RunStream:
+    """Start a run on a thread; refused while another is active there."""
+    thread_id = ThreadId(call.path["thread_id"])
+    # Asked first so that an unknown thread is named before an unknown assistant.
+    await api.store.get_thread(thread_id)
+    record = await _resolved(api, thread_id, call.body)
+    now = record.run.created_at
+    messages = new_messages(api, thread_id, call.body.additional_messages, now=now, at="additional_messages")
+    # The run first: its lock is what two simultaneous requests meet.
+    change = Change(
+        writes=(InsertRun(record), *map(InsertMessage, messages)),
+        run_id=record.run.id,
+        events=_created(record),
+    )
+    return await _started(api, record, change, bool(call.body.stream))
+
+
+async def create_thread_and_run(api: Api, call: Call[CreateThreadAndRun]) -> Run | RunStream:
+    """Create a thread and start a run on it, in one commit. API: the answer is the run."""
+    body = call.body.thread or CreateThread()
+    now = api.now()
+    thread = creation.thread(ThreadId(api.new_id("thread_")), body, now=now)
+    record = await _resolved(api, thread.id, call.body)
+    messages = new_messages(api, thread.id, body.messages, now=now, at="thread.messages")
+    change = Change(
+        writes=(InsertThread(thread), InsertRun(record), *map(InsertMessage, messages)),
+        run_id=record.run.id,
+        events=_created(record, thread),
+    )
+    return await _started(api, record, change, bool(call.body.stream))
+
+
+async def _resolved(api: Api, thread_id: ThreadId, body: CreateRun | CreateThreadAndRun) -> RunRecord:
+    assistant = await api.store.get_assistant(AssistantId(body.assistant_id))
+    run_id = RunId(api.new_id("run_"))
+    return creation.run(run_id, thread_id, body, assistant, now=api.now(), expires_after=api.run_expires_after)
+
+
+def _created(record: RunRecord, thread: Thread | None = None) -> tuple[StreamEvent, ...]:
+    said: list[Said] = [] if thread is None else [("thread.created", thread)]
+    said += [("thread.run.created", record.run), ("thread.run.queued", record.run)]
+    return speech.numbered(said, epoch=record.epoch)
+
+
+async def _started(api: Api, record: RunRecord, change: Change, is_streamed: bool) -> Run | RunStream:
+    if is_streamed:
+        return RunStream(record.run.id, lambda: commit_queued(api, record, change))
+    await commit_queued(api, record, change)
+    return record.run
+
+
+async def list_runs(api: Api, call: Call[None]) -> ListPage[Run]:
+    """List a thread's runs."""
+    return listed(await api.store.page_runs(ThreadId(call.path["thread_id"]), call.query.page))
+
+
+async def get_run(api: Api, call: Call[None]) -> Run:
+    """Retrieve a run."""
+    return (await api.store.get_run(ThreadId(call.path["thread_id"]), RunId(call.path["run_id"]))).run
+
+
+async def modify_run(api: Api, call: Call[ModifyRun]) -> Run:
+    """Change a run's metadata, whoever executes it."""
+    thread_id, run_id = ThreadId(call.path["thread_id"]), RunId(call.path["run_id"])
+    if call.body.metadata is not UNSET:
+        await api.journal.commit(Change(writes=(SetRunMetadata(thread_id, run_id, call.body.metadata or {}),)))
+    return (await api.store.get_run(thread_id, run_id)).run
+
+
+async def submit_tool_outputs(api: Api, call: Call[SubmitToolOutputs]) -> Run | RunStream:
+    """Answer the calls a run waits for, all in one request."""
+    thread_id, run_id = ThreadId(call.path["thread_id"]), RunId(call.path["run_id"])
+
+    async def submit() -> Run:
+        record = await api.store.get_run(thread_id, run_id)
+        steps = await api.store.list_steps(run_id)
+        change = unleased.submit(record, steps, call.body, now=api.clock.now())
+        queued = run_lifecycle.requeue(record)
+        await commit_queued(api, queued, change)
+        return queued.run
+
+    if call.body.stream:
+        return RunStream(run_id, lambda: until_settled(submit))
+    return await until_settled(submit)
+
+
+async def cancel_run(api: Api, call: Call[None]) -> Run:
+    """Ask a run to stop; the worker that holds it will."""
+    return await cancel(api, ThreadId(call.path["thread_id"]), RunId(call.path["run_id"]))

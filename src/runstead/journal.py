@@ -1,0 +1,23 @@
+"""Commit a change, then announce it: never two truths with a crash between them."""
+
+from runstead.domain.change import Change
+from runstead.ports import Bus, Store
+
+
+class Journal:
+    """The only way anything is written."""
+
+    def __init__(self, store: Store, bus: Bus) -> None:
+        self._store = store
+        self._bus = bus
+
+    async def commit(self, change: Change) -> None:
+        """Store a change and tell whom it concerns. Raises what Store.commit raises; then nothing was said."""
+        await self._store.commit(change)
+        # A lost announcement costs a reconciler's round, never a fact: the rows have it.
+        if change.events and change.run_id is not None:
+            self._bus.emit(change.run_id, change.events)
+        for run_id in change.offers:
+            await self._bus.offer(run_id)
+        for signal in change.signals:
+            await self._bus.cancel(signal.owner, signal.run_id)
