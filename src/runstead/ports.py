@@ -175,6 +175,10 @@ class EventsLost(Exception):
     """Events between a reader's position and the present are gone; the rows have their outcome."""
 
 
+class BusStopped(EventsLost):
+    """This node stops: its readers have to come back elsewhere, or later."""
+
+
 class Model(Protocol):
     """Who writes the assistant's words."""
 

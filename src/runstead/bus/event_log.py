@@ -7,7 +7,7 @@ was lost.
 import asyncio
 from collections.abc import Sequence
 
-from runstead.ports import EventsLost
+from runstead.ports import BusStopped, EventsLost
 from runstead.wire.events import LAST_EVENTS, StreamEvent
 
 EVENT_OVERHEAD = 200
@@ -25,6 +25,7 @@ class EventLog:
         self.readers = 0
         self.size = 0
         self.is_resting = False
+        self.is_stopped = False
         self.last_touched = 0.0
 
     def append(self, events: Sequence[StreamEvent]) -> None:
@@ -34,9 +35,16 @@ class EventLog:
         self.is_resting = events[-1].name in LAST_EVENTS
         if self.size > self._max_bytes:
             self._drop_oldest()
+        self._wake_readers()
+
+    def stop(self) -> None:
+        """Send the readers away once they have read everything."""
+        self.is_stopped = True
+        self._wake_readers()
+
+    def _wake_readers(self) -> None:
         for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            _wake(waiter)
         self._waiters.clear()
 
     def _drop_oldest(self) -> None:
@@ -98,6 +106,8 @@ class LogTail:
     async def next(self, timeout: float) -> Sequence[StreamEvent]:
         """See ports.Tail."""
         if self._log.end <= self._place:
+            if self._log.is_stopped:
+                raise BusStopped
             waiter = self._log.wait()
             timer = asyncio.get_running_loop().call_later(timeout, _wake, waiter)
             try:
@@ -105,6 +115,8 @@ class LogTail:
             finally:
                 timer.cancel()
         events = self._log.read(self._place)
+        if not events and self._log.is_stopped:
+            raise BusStopped
         self._place += len(events)
         return events
 

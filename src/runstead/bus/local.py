@@ -31,6 +31,11 @@ class LocalBus:
         self._offers: asyncio.Queue[RunId] = asyncio.Queue()
         self._cancels: dict[str, asyncio.Queue[RunId]] = {}
 
+    def stop(self) -> None:
+        """Send every reader away: this process ends."""
+        for log in self._logs.values():
+            log.stop()
+
     async def offer(self, run_id: RunId) -> None:
         """See ports.Bus."""
         self._offers.put_nowait(run_id)

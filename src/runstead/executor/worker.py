@@ -63,7 +63,7 @@ class Worker:
         self._capacity = capacity
         self._seats = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_stopping = False
+        self.is_stopping = False
         self._room = asyncio.Event()
         self._room.set()
 
@@ -115,7 +115,7 @@ class Worker:
 
     async def _room_or_stop(self) -> bool:
         while not self.has_room:
-            if self._is_stopping:
+            if self.is_stopping:
                 return False
             self._room.clear()
             await self._room.wait()
@@ -124,7 +124,7 @@ class Worker:
     @property
     def has_room(self) -> bool:
         """Whether one more run may be claimed now."""
-        return not self._is_stopping and self._seats + len(self.drivers) < self._capacity
+        return not self.is_stopping and self._seats + len(self.drivers) < self._capacity
 
     def _is_free(self, record: RunRecord) -> bool:
         if record.run.status == "queued":
@@ -190,10 +190,14 @@ class Worker:
             if not driver.lease.is_valid:
                 driver.interrupt("lost")
 
-    async def drain(self, within: float) -> None:
-        """Take no more runs; let those in flight end for half the time, then hand the others back."""
-        self._is_stopping = True
+    def stop_taking(self) -> None:
+        """Take no more runs."""
+        self.is_stopping = True
         self._room.set()
+
+    async def drain(self, within: float) -> None:
+        """Let the runs in flight end for half the time (seconds), then hand the others back."""
+        self.stop_taking()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within / 2)
         for driver in list(self.drivers.values()):

@@ -7,6 +7,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from runstead.domain.errors import InvalidRequest
 from runstead.http import sse
 from runstead.http.api import Api, Call, RunStream, Version
 from runstead.http.bodies import read_json
@@ -42,11 +43,20 @@ class Endpoint:
         self._requires_beta = requires_beta and operation.needs_beta
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        operation = self._operation
         headers = Headers(scope=scope)
         version = version_of(headers.get("openai-beta"), is_required=self._requires_beta)
-        if version not in operation.versions:
+        if version not in self._operation.versions:
             raise UnknownUrl(scope["method"], scope["path"])
+        try:
+            await self._perform(version, headers, scope, receive, send)
+        except InvalidRequest as error:
+            if version == "v1" and error.param is not None:
+                # What is wrong was found in the canonical body; the client wrote it elsewhere.
+                error.param = v1.parameter(error.param)
+            raise
+
+    async def _perform(self, version: Version, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = self._operation
         query_string = scope["query_string"]
         call: Call[Any] = Call(
             version=version,
@@ -67,7 +77,7 @@ class Endpoint:
         await send({"type": "http.response.body", "body": _encode(shown)})
 
     async def _body(self, version: Version, headers: Headers, receive: Receive) -> Any:
-        kind = self._operation.bodies.get(version)
+        kind = self._operation.body_in(version)
         if kind is None:
             return None
         raw = await read_json(headers, receive, self._max_body)

@@ -29,13 +29,17 @@ class Operation(Struct, frozen=True, kw_only=True):
     path: str
     handler: Handler
     answer: Any
-    bodies: dict[Version, type[Body]] = {}
+    body: type[Body] | None = None
     versions: tuple[Version, ...] = ("v1", "v2")
     is_body_optional: bool = False
     is_list: bool = False
     is_polled: bool = False
     needs_beta: bool = True
     may_stream: bool = False
+
+    def body_in(self, version: Version) -> type[Body] | None:
+        """What this version's clients send."""
+        return v1.body_type(self.body) if self.body is not None and version == "v1" else self.body
 
     @property
     def id(self) -> str:
@@ -51,9 +55,8 @@ def _list(path: str, handler: Handler, of: Any, **more: Any) -> Operation:
     return _get(path, handler, ListPage[of], is_list=True, **more)
 
 
-def _post(path: str, handler: Handler, answer: Any, in_v1: type[Body], in_v2: type[Body], **more: Any) -> Operation:
-    bodies: dict[Version, type[Body]] = {"v1": in_v1, "v2": in_v2}
-    return Operation(method="POST", path=path, handler=handler, answer=answer, bodies=bodies, **more)
+def _post(path: str, handler: Handler, answer: Any, body: type[Body] | None, **more: Any) -> Operation:
+    return Operation(method="POST", path=path, handler=handler, answer=answer, body=body, **more)
 
 
 def _delete(path: str, handler: Handler, **more: Any) -> Operation:
@@ -67,42 +70,40 @@ RUN = f"{THREAD}/runs/{{run_id}}"
 
 OPERATIONS: tuple[Operation, ...] = (
     _list("/v1/assistants", assistants.list_assistants, Assistant),
-    _post("/v1/assistants", assistants.create_assistant, Assistant, v1.CreateAssistant, CreateAssistant),
+    _post("/v1/assistants", assistants.create_assistant, Assistant, CreateAssistant),
     _get(ASSISTANT, assistants.get_assistant, Assistant),
-    _post(ASSISTANT, assistants.modify_assistant, Assistant, v1.ModifyAssistant, ModifyAssistant),
+    _post(ASSISTANT, assistants.modify_assistant, Assistant, ModifyAssistant),
     _delete(ASSISTANT, assistants.delete_assistant),
-    _post("/v1/threads", threads.create_thread, Thread, v1.CreateThread, CreateThread, is_body_optional=True),
+    _post("/v1/threads", threads.create_thread, Thread, CreateThread, is_body_optional=True),
     # Before the paths with an id, so that "runs" is not taken for one.
     _post(
         "/v1/threads/runs",
         runs.create_thread_and_run,
         Run,
-        v1.CreateThreadAndRun,
         CreateThreadAndRun,
         may_stream=True,
     ),
     _get(THREAD, threads.get_thread, Thread),
-    _post(THREAD, threads.modify_thread, Thread, v1.ModifyThread, ModifyThread, is_body_optional=True),
+    _post(THREAD, threads.modify_thread, Thread, ModifyThread, is_body_optional=True),
     _delete(THREAD, threads.delete_thread),
     _list(f"{THREAD}/messages", messages.list_messages, Message),
-    _post(f"{THREAD}/messages", messages.create_message, Message, v1.CreateMessage, CreateMessage),
+    _post(f"{THREAD}/messages", messages.create_message, Message, CreateMessage),
     _get(MESSAGE, messages.get_message, Message),
-    _post(MESSAGE, messages.modify_message, Message, v1.ModifyMessage, ModifyMessage, is_body_optional=True),
+    _post(MESSAGE, messages.modify_message, Message, ModifyMessage, is_body_optional=True),
     _delete(MESSAGE, messages.delete_message, versions=("v2",)),
     _list(f"{THREAD}/runs", runs.list_runs, Run),
-    _post(f"{THREAD}/runs", runs.create_run, Run, v1.CreateRun, CreateRun, may_stream=True),
+    _post(f"{THREAD}/runs", runs.create_run, Run, CreateRun, may_stream=True),
     _get(RUN, runs.get_run, Run, is_polled=True),
-    _post(RUN, runs.modify_run, Run, v1.ModifyRun, ModifyRun, is_body_optional=True),
+    _post(RUN, runs.modify_run, Run, ModifyRun, is_body_optional=True),
     _post(
         f"{RUN}/submit_tool_outputs",
         runs.submit_tool_outputs,
         Run,
-        v1.SubmitToolOutputs,
         SubmitToolOutputs,
         may_stream=True,
     ),
     # API: the body is ignored; one client sends none, another a JSON null.
-    Operation(method="POST", path=f"{RUN}/cancel", handler=runs.cancel_run, answer=Run),
+    _post(f"{RUN}/cancel", runs.cancel_run, Run, None),
     _list(f"{RUN}/steps", run_steps.list_run_steps, RunStep),
     _get(f"{RUN}/steps/{{step_id}}", run_steps.get_run_step, RunStep),
     _list("/v1/models", models.list_models, Model, needs_beta=False),

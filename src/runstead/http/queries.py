@@ -27,6 +27,10 @@ class Query(Struct, frozen=True, kw_only=True):
     has_result_content: bool = False
 
 
+NO_QUERY = Query(page=PageRequest())
+"""What an empty query string asks for."""
+
+
 def parse_query(query_string: bytes) -> Query:
     """Read a raw query string; raises InvalidRequest."""
     pairs = _pairs(query_string)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Send
 from runstead.domain.errors import Unavailable
 from runstead.http import errors
 from runstead.http.api import Api, RunStream
-from runstead.ports import EventsLost, Tail
+from runstead.ports import BusStopped, EventsLost, Tail
 from runstead.wire.events import LAST_EVENTS, EventName, StreamEvent
 
 KEEP_ALIVE = 15.0
@@ -65,6 +65,9 @@ async def _relay(api: Api, stream: RunStream, tail: Tail, view: View | None, sen
     while True:
         try:
             events = await tail.next(KEEP_ALIVE)
+        except BusStopped:
+            await _break_off(send, "This server is stopping. The run goes on; retrieve it for its outcome.")
+            return
         except EventsLost:
             await _break_off(send, "Events of this run were lost before they could be sent. Retrieve the run.")
             return

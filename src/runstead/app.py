@@ -1,0 +1,135 @@
+"""The composition root: the only module that names an adapter."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from runstead.bus.local import LocalBus
+from runstead.executor import heartbeat, reconciler
+from runstead.executor.run_driver import Tools
+from runstead.executor.worker import LeaseTimes, Worker
+from runstead.http import application, auth, health
+from runstead.http.api import Api
+from runstead.journal import Journal
+from runstead.model.chat_completions import ChatCompletions
+from runstead.ports import Model
+from runstead.settings import Settings
+from runstead.store.sqlite import SqliteStore
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+
+class Node(Struct, frozen=True):
+    """A running node: its application and the parts that a stop has to see to."""
+
+    asgi: ASGIApp
+    worker: Worker
+    bus: LocalBus
+    model: Model
+
+
+def open_model(settings: Settings) -> Model:
+    """The model that the settings name. Raises ModelFailed for an address or a CA that cannot be used."""
+    if settings.model_url is None:
+        from runstead.model.embedded import EmbeddedModel  # only where it is used: the runtime is an extra
+
+        return EmbeddedModel(settings.data_dir)
+    return ChatCompletions(
+        settings.model_url,
+        key=settings.model_key,
+        model_map=settings.model_map,
+        window=settings.model_window,
+        ca_file=settings.model_ca,
+        idle_limit=settings.model_idle_limit,
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]:
+    """A node from the opening of its store to the last release; leaving the block stops everything.
+
+    Raises UnusableDatabase or ModelFailed when it cannot start.
+    """
+    clock = SystemClock()
+    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    store = await SqliteStore.open_file(settings.database_path, clock)
+    try:
+        model = open_model(settings)
+        try:
+            bus = LocalBus()
+            journal = Journal(store, bus)
+            tools = Tools(
+                store=store,
+                bus=bus,
+                journal=journal,
+                model=model,
+                clock=clock,
+                max_model_calls=settings.max_model_calls,
+                builtin=frozenset(),
+            )
+            worker = Worker(
+                tools,
+                owner=f"node_{secrets.token_hex(8)}",
+                capacity=settings.max_runs,
+                times=LeaseTimes.of(settings.lease_for),
+            )
+            api = Api(
+                store=store,
+                journal=journal,
+                bus=bus,
+                desk=worker,
+                model=model,
+                clock=clock,
+                run_expires_after=settings.run_expires_after,
+            )
+            # The lock on the database file says that no other worker lives: nobody's lease has to be waited for.
+            await reconciler.adopt(worker)
+            async with asyncio.TaskGroup() as loops:
+                tasks = [
+                    loops.create_task(loop, name=name)
+                    for name, loop in (
+                        ("offers", worker.serve_offers()),
+                        ("cancels", worker.serve_cancels()),
+                        ("heartbeat", heartbeat.keep(worker)),
+                        ("reconciler", reconciler.keep(worker)),
+                    )
+                ]
+                try:
+                    yield Node(_asgi(settings, api, worker, bound_host), worker, bus, model)
+                finally:
+                    for task in tasks:
+                        task.cancel()
+        finally:
+            await model.close()
+    finally:
+        await store.close()
+
+
+def _asgi(settings: Settings, api: Api, worker: Worker, bound_host: str) -> ASGIApp:
+    check = application.checker(auth.Keys(settings.api_keys), bound_host=bound_host, origins=settings.cors_origins)
+    app: ASGIApp = application.Application(
+        application.routes(api, max_body=settings.max_body, requires_beta=settings.requires_beta),
+        check=check,
+        open_routes=health.routes(lambda: not worker.is_stopping),
+    )
+    if settings.cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "openai-poll-after-ms", "retry-after"],
+        )
+    return app

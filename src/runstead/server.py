@@ -1,0 +1,96 @@
+"""Serves a node on a socket, and stops it in order when it is told to."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import structlog
+import uvicorn
+import uvloop
+
+from runstead import app
+from runstead.http.auth import is_loopback
+from runstead.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+BACKLOG = 2_048
+LAST_SECONDS = 2.0
+"""Of a stop's time, what is left for answers to be sent and files to be closed."""
+
+
+class CannotServe(Exception):
+    """Why the server does not start, in a sentence with a remedy."""
+
+
+def bind(host: str, port: int, *, has_keys: bool) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises CannotServe."""
+    if not has_keys and not is_loopback(host):
+        raise CannotServe(
+            f"{host} can be reached from other machines and RUNSTEAD_API_KEYS is not set, so anybody could use this "
+            "server. Set RUNSTEAD_API_KEYS to one or more keys, or serve on 127.0.0.1."
+        )
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        words = error.strerror if isinstance(error, OSError) else "no such port"
+        raise CannotServe(f"Cannot listen on {host} port {port}: {words}. Choose another with --port.") from None
+    return bound
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: a stop has more to do than to close connections."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(settings: Settings, bound: socket.socket, host: str, *, on_start: Callable[[app.Node], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Raises what app.running raises at the start."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, bound, host, on_start))
+
+
+async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: Callable[[app.Node], None]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with app.running(settings, bound_host=host) as node:
+        config = uvicorn.Config(
+            node.asgi,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, int(settings.drain_for)),
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        stop = asyncio.create_task(stopping.wait())
+        # What was built so far lives as long as the process: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
+        on_start(node)
+        await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", runs=len(node.worker.drivers))
+        node.worker.stop_taking()
+        server.should_exit = True
+        await node.worker.drain(max(0.0, settings.drain_for - LAST_SECONDS))
+        node.bus.stop()
+        await serving
+        stop.cancel()
+    log.info("stopped")

@@ -1,0 +1,199 @@
+"""Settings: the environment as one frozen struct. Every name, default and meaning stands in the table below."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from platformdirs import user_data_path
+
+
+class BadSetting(Exception):
+    """A variable whose value cannot be used; says which and what would do."""
+
+    def __init__(self, name: str, value: str, remedy: str) -> None:
+        super().__init__(f"{name}={value!r} cannot be used: {remedy}")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the server was told."""
+
+    data_dir: Path
+    database_url: str
+    model_url: str | None
+    model_key: str | None
+    model_map: dict[str, str]
+    model_window: int | None
+    model_ca: Path | None
+    model_idle_limit: float
+    api_keys: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+    run_expires_after: int
+    max_model_calls: int
+    max_runs: int
+    lease_for: float
+    drain_for: float
+    max_body: int
+    requires_beta: bool
+    log_level: str
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+
+class Entry(Struct, frozen=True):
+    """One variable: its field, its default as it would be written, how it is read, what it means."""
+
+    name: str
+    field: str
+    default: str
+    read: Callable[[str], Any]
+    meaning: str
+    is_secret: bool = False
+
+
+def _text(value: str) -> str | None:
+    return value or None
+
+
+def _path(value: str) -> Path | None:
+    return Path(value).expanduser() if value else None
+
+
+def _whole(least: int, most: int) -> Callable[[str], int | None]:
+    def read(value: str) -> int | None:
+        if not value:
+            return None
+        if not (value.isascii() and value.isdecimal()) or len(value) > 12 or not least <= int(value) <= most:
+            raise ValueError(f"a whole number from {least} to {most} is needed.")
+        return int(value)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not least <= number <= most:
+            raise ValueError(f"a number of seconds from {least:g} to {most:g} is needed.")
+        return number
+
+    return read
+
+
+def _flag(value: str) -> bool:
+    known = {"": False, "0": False, "false": False, "no": False, "off": False}
+    known |= {"1": True, "true": True, "yes": True, "on": True}
+    if value.lower() not in known:
+        raise ValueError("1 or 0 is needed.")
+    return known[value.lower()]
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    keys = _list(value)
+    if value.strip() and not keys:
+        raise ValueError("it is set but holds no key; unset it to accept any key on loopback.")
+    return keys
+
+
+def _map(value: str) -> dict[str, str]:
+    pairs = {}
+    for part in _list(value):
+        asked, equals, served = (piece.strip() for piece in part.partition("="))
+        if not (asked and equals and served):
+            raise ValueError(f"{part!r} is not a pair like gpt-4o=qwen3.")
+        pairs[asked] = served
+    return pairs
+
+
+def _http_url(value: str) -> str | None:
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a base URL such as http://127.0.0.1:11434/v1 is needed.")
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if value and not value.startswith("sqlite:///"):
+        raise ValueError("this release stores in SQLite: sqlite:///path/to/file.db is needed.")
+    if value == "sqlite:///":
+        raise ValueError("the path of the file is missing after sqlite:///.")
+    return value
+
+
+def _level(value: str) -> str:
+    if value.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("debug, info, warning or error is needed.")
+    return value.lower()
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("RUNSTEAD_DATA_DIR", "data_dir", "", _path, "where everything is kept; the user's data folder by default"),
+    Entry("RUNSTEAD_DATABASE_URL", "database_url", "", _database_url, "sqlite:///PATH; in the data folder by default"),
+    Entry("RUNSTEAD_MODEL_URL", "model_url", "", _http_url, "a chat-completions base URL ending in /v1; else embedded"),
+    Entry("RUNSTEAD_MODEL_KEY", "model_key", "", _text, "the key for that server", is_secret=True),
+    Entry("RUNSTEAD_MODEL_MAP", "model_map", "", _map, "names clients use to the server's: gpt-4o=qwen3,*=llama3"),
+    Entry("RUNSTEAD_MODEL_WINDOW", "model_window", "", _whole(512, 10**8), "tokens of the model's window"),
+    Entry("RUNSTEAD_MODEL_CA", "model_ca", "", _path, "a file with the CA of the model's server"),
+    Entry(
+        "RUNSTEAD_MODEL_IDLE_LIMIT",
+        "model_idle_limit",
+        "120",
+        _seconds(0.1, 86_400),
+        "seconds of silence after which a model call has failed",
+    ),
+    Entry(
+        "RUNSTEAD_API_KEYS", "api_keys", "", _keys, "comma-separated keys; none: any key, on loopback", is_secret=True
+    ),
+    Entry(
+        "RUNSTEAD_CORS_ORIGINS", "cors_origins", "", _list, "comma-separated origins of browser apps; off by default"
+    ),
+    Entry(
+        "RUNSTEAD_RUN_EXPIRES_AFTER",
+        "run_expires_after",
+        "600",
+        _whole(1, 10**8),
+        "seconds from a run's creation to its deadline",
+    ),
+    Entry("RUNSTEAD_MAX_MODEL_CALLS", "max_model_calls", "64", _whole(1, 10_000), "model calls one run may make"),
+    Entry("RUNSTEAD_MAX_RUNS", "max_runs", "1000", _whole(1, 1_000_000), "runs this node executes at once"),
+    Entry("RUNSTEAD_LEASE_FOR", "lease_for", "6", _seconds(0.3, 3_600), "seconds a worker holds a run unrenewed"),
+    Entry("RUNSTEAD_DRAIN_FOR", "drain_for", "15", _seconds(0, 3_600), "seconds a stop may take"),
+    Entry("RUNSTEAD_MAX_BODY", "max_body", "33554432", _whole(1_024, 2**31), "bytes a JSON body may have"),
+    Entry("RUNSTEAD_REQUIRE_BETA_HEADER", "requires_beta", "", _flag, "1: refuse requests without OpenAI-Beta"),
+    Entry("RUNSTEAD_LOG_LEVEL", "log_level", "info", _level, "debug, info, warning or error"),
+)
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings an environment holds. Raises BadSetting; an empty value is the default."""
+    values: dict[str, Any] = {}
+    for entry in ENTRIES:
+        text = environment.get(entry.name, "").strip() or entry.default
+        try:
+            values[entry.field] = entry.read(text)
+        except ValueError as error:
+            shown = "(hidden)" if entry.is_secret else text
+            raise BadSetting(entry.name, shown, str(error)) from None
+    values["data_dir"] = (values["data_dir"] or user_data_path("runstead")).absolute()
+    values["database_url"] = values["database_url"] or f"sqlite:///{values['data_dir'] / 'runstead.db'}"
+    return Settings(**values)
+
+
+def unknown(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables that look like settings and are none: most likely misspelt."""
+    known = {entry.name for entry in ENTRIES}
+    return sorted(name for name in environment if name.startswith("RUNSTEAD_") and name not in known)
