@@ -91,7 +91,7 @@ def _described(alternative: _Alternative) -> str:
     return f"array of {items.pop()}s" if len(items) == 1 else "array"
 
 
-def _checked(value: Any, fitting: list[_Alternative], path: str) -> object:  # noqa: ANN401 - its noun was matched
+def _checked(value: Any, fitting: list[_Alternative], path: str) -> object:
     first = fitting[0]
     match first.noun:
         case "string":

@@ -1,6 +1,6 @@
 """Stream events: their names, and the deltas that only exist in streams."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -163,7 +163,7 @@ class FileSearchDelta(Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
     index: int
     id: str | UnsetType = UNSET
-    file_search: dict[str, object] = {}
+    file_search: dict[str, Any] = {}
 
 
 class ToolCallsDelta(Struct, frozen=True, tag_field="type", tag="tool_calls"):

@@ -1,6 +1,7 @@
 """Whatever arrives, a body is read or refused; nothing else happens."""
 
 import json
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from runstead.domain.errors import InvalidRequest
 from runstead.http.decoding import decode
 from runstead.wire import assistants, messages, runs, threads, v1
+from runstead.wire.base import Body
 from tests.unit.wire.strategies import any_json, some
 
-V2_BODIES = [
+V2_BODIES: list[type[Body]] = [
     assistants.CreateAssistant,
     assistants.ModifyAssistant,
     threads.CreateThread,
@@ -49,7 +51,7 @@ def mutated(draw):
     kind, body = draw(bodies)
     holder = {"": msgspec.to_builtins(body)}
     for _ in range(draw(st.integers(1, 2))):
-        containers = [holder]
+        containers: list[Any] = [holder]
         for container in containers:
             items = container.values() if isinstance(container, dict) else container
             containers.extend(item for item in items if isinstance(item, dict | list))

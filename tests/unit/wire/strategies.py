@@ -43,8 +43,8 @@ def _of(kind: kinds.Type) -> st.SearchStrategy[Any]:
             return any_json
         case kinds.LiteralType(values=values):
             return st.sampled_from(values)
-        case kinds.ListType(item_type=item, min_length=low):
-            return st.lists(_of(item), min_size=low or 0, max_size=max(low or 0, 1 if _limit(kind) == 1 else 3))
+        case kinds.ListType(item_type=item, min_length=low, max_length=high):
+            return st.lists(_of(item), min_size=low or 0, max_size=min(high or 3, 3))
         case kinds.DictType(key_type=key, value_type=value):
             return st.dictionaries(_of(key), _of(value), max_size=3)
         case kinds.UnionType(types=types):
@@ -53,10 +53,6 @@ def _of(kind: kinds.Type) -> st.SearchStrategy[Any]:
             return _struct(kind)
         case _:
             raise TypeError(kind)
-
-
-def _limit(kind: kinds.ListType) -> int | None:
-    return kind.max_length
 
 
 def _struct(kind: kinds.StructType) -> st.SearchStrategy[Any]:

@@ -18,7 +18,7 @@ class V1Body(Body, frozen=True):
         """The same request in v2's words."""
 
 
-def recast(source: Struct, kind: type[S], **changed: Any) -> S:  # noqa: ANN401 - the fields of `kind`
+def recast(source: Struct, kind: type[S], **changed: Any) -> S:
     """A struct of another kind with the fields that both have; the others are given."""
     copied = {name: getattr(source, name) for name in kind.__struct_fields__ if name not in changed}
     return kind(**copied, **changed)

@@ -25,7 +25,7 @@ class RetrievalDelta(Struct, frozen=True, kw_only=True, tag_field="type", tag="r
 
     index: int
     id: str | UnsetType = UNSET
-    retrieval: dict[str, object] = {}
+    retrieval: dict[str, Any] = {}
 
 
 class ToolCallsDelta(Struct, frozen=True, tag_field="type", tag="tool_calls"):

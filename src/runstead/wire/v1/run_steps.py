@@ -1,6 +1,6 @@
 """Run steps as v1 writes them: a file search is a `retrieval`, and its results are not shown."""
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ class RetrievalToolCall(Struct, frozen=True, kw_only=True, tag_field="type", tag
     """API: the object is always there, and empty."""
 
     id: str
-    retrieval: dict[str, object] = {}
+    retrieval: dict[str, Any] = {}
 
 
 ToolCall: TypeAlias = FunctionToolCall | CodeInterpreterToolCall | RetrievalToolCall
