@@ -1,0 +1,131 @@
+"""Every statement by name, with `:name` parameters; what is decided with its outcome is not in here.
+
+Lists: the bounds of a page are always given, open ends as the extremes of `seq`, so that a list needs one
+statement per direction and not one per combination of cursors.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+# Spelled once and alike everywhere: a partial index serves only a statement that repeats its condition.
+_ACTIVE = "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
+_LEASED = "status IN ('in_progress', 'cancelling')"
+
+_RUN = "metadata, body, epoch, owner, lease_until, deadline, extra"
+_STEP = "body, extra"
+
+
+class Listing(Struct, frozen=True):
+    """The statements of one list: where a cursor stands in it, and a page in each direction."""
+
+    cursor: str
+    asc: str
+    desc: str
+
+
+def _listing(table: str, columns: str, scope: str, narrowed: str = "TRUE") -> Listing:
+    """`narrowed` thins out what is shown, not what may be a cursor.
+
+    An object that a filter no longer lets through still has its place in the order, and a client that pages
+    while metadata changes must not be refused.
+    """
+    page = f"SELECT {columns} FROM {table} WHERE {scope} AND {narrowed} AND seq > :above AND seq < :below"  # noqa: S608
+    return Listing(
+        cursor=f"SELECT seq FROM {table} WHERE id = :id AND {scope}",  # noqa: S608
+        asc=f"{page} ORDER BY seq ASC LIMIT :limit",
+        desc=f"{page} ORDER BY seq DESC LIMIT :limit",
+    )
+
+
+# Assistants
+
+INSERT_ASSISTANT: Final = "INSERT INTO assistants (id, body) VALUES (:id, :body)"
+GET_ASSISTANT: Final = "SELECT body FROM assistants WHERE id = :id"
+REPLACE_ASSISTANT: Final = "UPDATE assistants SET body = :body WHERE id = :id"
+DELETE_ASSISTANT: Final = "DELETE FROM assistants WHERE id = :id"
+ASSISTANTS: Final = _listing("assistants", "body", "TRUE")
+
+# Threads
+
+INSERT_THREAD: Final = "INSERT INTO threads (id, body) VALUES (:id, :body)"
+GET_THREAD: Final = "SELECT body FROM threads WHERE id = :id"
+REPLACE_THREAD: Final = "UPDATE threads SET body = :body WHERE id = :id"
+DELETE_THREAD: Final = "DELETE FROM threads WHERE id = :id"
+THREADS: Final = _listing("threads", "body", "TRUE")
+# The wanted pairs come as one JSON object, so that a key may hold any character.
+THREADS_WITH_METADATA: Final = _listing(
+    "threads",
+    "body",
+    "TRUE",
+    """NOT EXISTS (
+        SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
+            SELECT 1 FROM json_each(CAST(threads.body AS TEXT), '$.metadata') AS held
+             WHERE held.key = wanted.key AND held.value = wanted.value))""",
+)
+
+# Messages
+
+INSERT_MESSAGE: Final = "INSERT INTO messages (id, thread_id, run_id, body) VALUES (:id, :thread_id, :run_id, :body)"
+GET_MESSAGE: Final = "SELECT body FROM messages WHERE id = :id AND thread_id = :thread_id"
+REPLACE_MESSAGE: Final = "UPDATE messages SET run_id = :run_id, body = :body WHERE id = :id AND thread_id = :thread_id"
+DELETE_MESSAGE: Final = "DELETE FROM messages WHERE id = :id AND thread_id = :thread_id"
+MESSAGES: Final = _listing("messages", "body", "thread_id = :thread_id")
+MESSAGES_OF_RUN: Final = _listing("messages", "body", "thread_id = :thread_id", "run_id = :run_id")
+NEWEST_MESSAGES: Final = "SELECT seq, body FROM messages WHERE thread_id = :thread_id ORDER BY seq DESC"
+COUNT_OLDER_MESSAGES: Final = "SELECT count(*) FROM messages WHERE thread_id = :thread_id AND seq < :seq"
+
+# Runs
+
+INSERT_RUN: Final = """
+INSERT INTO runs (id, thread_id, status, epoch, owner, lease_until, deadline, queued_since, metadata, body, extra)
+VALUES (:id, :thread_id, :status, :epoch, :owner, :lease_until, :deadline,
+        CASE WHEN :status = 'queued' THEN :now END, :metadata, :body, :extra)
+"""
+# The fence of every driver's write is in the statement itself, and metadata is not in it.
+REPLACE_RUN: Final = """
+UPDATE runs
+   SET status = :status, epoch = :epoch, owner = :owner, lease_until = :lease_until, deadline = :deadline,
+       queued_since = CASE WHEN :status <> 'queued' THEN NULL
+                           WHEN status = 'queued' THEN queued_since
+                           ELSE :now END,
+       body = :body, extra = :extra
+ WHERE id = :id AND status = :was_status AND epoch = :was_epoch AND owner IS :was_owner
+"""
+TAKE_RUN: Final = f"{REPLACE_RUN} AND lease_until IS :was_lease_until"
+SET_RUN_METADATA: Final = "UPDATE runs SET metadata = :metadata WHERE id = :id AND thread_id = :thread_id"
+GET_RUN: Final = f"SELECT {_RUN} FROM runs WHERE id = :id AND thread_id = :thread_id"  # noqa: S608
+FIND_RUN: Final = f"SELECT {_RUN} FROM runs WHERE id = :id"  # noqa: S608
+FIND_ACTIVE_RUN: Final = f"SELECT {_RUN} FROM runs WHERE thread_id = :thread_id AND {_ACTIVE}"  # noqa: S608
+FIND_ACTIVE_RUN_ID: Final = f"SELECT id FROM runs WHERE thread_id = :thread_id AND {_ACTIVE}"  # noqa: S608
+RUNS: Final = _listing("runs", "metadata, body", "thread_id = :thread_id")
+RENEW_LEASES: Final = f"UPDATE runs SET lease_until = :lease_until WHERE owner = :owner AND {_LEASED}"  # noqa: S608
+LIST_LEASES: Final = f"SELECT id, epoch, status FROM runs WHERE owner = :owner AND {_LEASED}"  # noqa: S608
+DUE_RUNS: Final = f"""
+SELECT {_RUN} FROM runs WHERE seq IN (
+    SELECT seq FROM runs WHERE status = 'queued' AND queued_since < :waiting_since
+    UNION
+    SELECT seq FROM runs WHERE {_LEASED} AND lease_until < :now
+    UNION
+    SELECT seq FROM runs WHERE {_ACTIVE} AND deadline <= :now AND (lease_until IS NULL OR lease_until < :now)
+) ORDER BY seq LIMIT :limit
+"""  # noqa: S608
+NEXT_DEADLINE: Final = f"SELECT min(deadline) FROM runs WHERE {_ACTIVE}"  # noqa: S608
+
+# Run steps
+
+INSERT_STEP: Final = """
+INSERT INTO run_steps (id, run_id, thread_id, type, status, body, extra)
+VALUES (:id, :run_id, :thread_id, :type, :status, :body, :extra)
+"""
+REPLACE_STEP: Final = """
+UPDATE run_steps SET type = :type, status = :status, body = :body, extra = :extra WHERE id = :id AND run_id = :run_id
+"""
+GET_STEP: Final = "SELECT body FROM run_steps WHERE id = :id AND run_id = :run_id AND thread_id = :thread_id"
+STEPS: Final = _listing("run_steps", "body", "run_id = :run_id")
+LIST_STEPS: Final = f"SELECT {_STEP} FROM run_steps WHERE run_id = :run_id ORDER BY seq"  # noqa: S608
+NEWEST_TOOL_CALLS: Final = """
+SELECT seq, body FROM run_steps
+ WHERE thread_id = :thread_id AND type = 'tool_calls' AND status = 'completed' AND run_id <> :run_id
+ ORDER BY seq DESC
+"""
