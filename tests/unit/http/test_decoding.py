@@ -5,7 +5,7 @@ import json
 import pytest
 
 from runstead.domain.errors import InvalidRequest
-from runstead.http.decoding import MAX_DEPTH, MAX_VALUES, decode
+from runstead.http.decoding import MAX_DEPTH, MAX_TOKENS, decode
 from runstead.wire.assistants import CreateAssistant, ModifyAssistant
 from runstead.wire.messages import CreateMessage
 from runstead.wire.runs import CreateRun, ModifyRun, SubmitToolOutputs
@@ -219,7 +219,7 @@ UNPARSABLE = b"We could not parse the JSON body of your request."
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b'{"model":"m","x":' + b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1) + b"}",
-        b'{"model":"m","x":[' + b"0," * MAX_VALUES + b"0]}",
+        b'{"model":"m","x":[' + b"0," * MAX_TOKENS + b"0]}",
         "{'model': 'm'}".encode("utf-16"),
     ],
     ids=lambda raw: repr(raw[:30]),
@@ -296,7 +296,7 @@ def test_brackets_in_text_are_no_nesting():
 
 
 def test_commas_in_text_are_no_values():
-    text = "," * (MAX_VALUES - 100_000) + '\\"'
+    text = "," * (MAX_TOKENS // 5) + '\\"'
 
     assert decode(json.dumps({"role": "user", "content": text}).encode(), CreateMessage).content == text
 
