@@ -3,7 +3,7 @@
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ class ChatCompletions:
         self._session: ClientSession | None = None
         self._drains: set[asyncio.Task[None]] = set()
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[Sequence[ChatChunk]]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[Sequence[ChatChunk], None]:
         model = served_name(self._model_map, request.model)
         answer: Answer | None = None
         complete = False
