@@ -14,9 +14,9 @@ from runstead.bus.local import LocalBus
 from runstead.executor import heartbeat, reconciler
 from runstead.executor.run_driver import Tools
 from runstead.executor.worker import LeaseTimes, Worker
-from runstead.http import application, auth, health
+from runstead.http import application, auth, health, openapi
 from runstead.http.api import Api
-from runstead.journal import Journal
+from runstead.metrics import CountingJournal, Metrics, TimedModel
 from runstead.model.chat_completions import ChatCompletions
 from runstead.ports import Model
 from runstead.settings import Settings
@@ -66,10 +66,11 @@ async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]
     settings.database_path.parent.mkdir(parents=True, exist_ok=True)
     store = await SqliteStore.open_file(settings.database_path, clock)
     try:
-        model = open_model(settings)
+        metrics = Metrics()
+        model = TimedModel(open_model(settings), metrics)
         try:
             bus = LocalBus()
-            journal = Journal(store, bus)
+            journal = CountingJournal(store, bus, metrics)
             tools = Tools(
                 store=store,
                 bus=bus,
@@ -85,6 +86,7 @@ async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]
                 capacity=settings.max_runs,
                 times=LeaseTimes.of(settings.lease_for),
             )
+            metrics.watch_executing(lambda: len(worker.drivers))
             api = Api(
                 store=store,
                 journal=journal,
@@ -107,7 +109,7 @@ async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]
                     )
                 ]
                 try:
-                    yield Node(_asgi(settings, api, worker, bound_host), worker, bus, model)
+                    yield Node(_asgi(settings, api, worker, metrics, bound_host), worker, bus, model)
                 finally:
                     for task in tasks:
                         task.cancel()
@@ -117,12 +119,13 @@ async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]
         await store.close()
 
 
-def _asgi(settings: Settings, api: Api, worker: Worker, bound_host: str) -> ASGIApp:
+def _asgi(settings: Settings, api: Api, worker: Worker, metrics: Metrics, bound_host: str) -> ASGIApp:
     check = application.checker(auth.Keys(settings.api_keys), bound_host=bound_host, origins=settings.cors_origins)
     app: ASGIApp = application.Application(
         application.routes(api, max_body=settings.max_body, requires_beta=settings.requires_beta),
         check=check,
-        open_routes=health.routes(lambda: not worker.is_stopping),
+        on_answer=metrics.answered,
+        open_routes=[*health.routes(lambda: not worker.is_stopping, metrics.page), *openapi.routes()],
     )
     if settings.cors_origins:
         app = CORSMiddleware(

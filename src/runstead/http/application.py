@@ -20,6 +20,12 @@ log = structlog.get_logger("runstead.access")
 
 VERSION_HEADERS = ((b"openai-version", b"2020-10-01"),)
 Check = Callable[[Headers], None]
+OnAnswer = Callable[[str, int, float], None]
+"""Told of every answer: the operation's id, the status, the seconds until it began."""
+OPERATION = "runstead.operation"
+"""Where a request's scope names the operation that answers it."""
+NO_OPERATION = "none"
+"""What a request is counted under that no operation answered."""
 
 
 def routes(api: Api, *, max_body: int, requires_beta: bool) -> list[Route]:
@@ -38,10 +44,14 @@ def routes(api: Api, *, max_body: int, requires_beta: bool) -> list[Route]:
 class Application:
     """The whole API as ASGI. `check` raises what a caller without rights is told; `open_routes` ask nobody."""
 
-    def __init__(self, routes: Sequence[Route], *, check: Check, open_routes: Sequence[Route] = ()) -> None:
+    def __init__(
+        self, routes: Sequence[Route], *, check: Check, on_answer: OnAnswer, open_routes: Sequence[Route] = ()
+    ) -> None:
         self._routes = routes
-        self._open_routes = open_routes
+        # By path, so that a request of the API is not compared with each of them.
+        self._open_routes = {route.path: route for route in open_routes}
         self._check = check
+        self._on_answer = on_answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -50,16 +60,17 @@ class Application:
         started = time.perf_counter()
         request_id = f"req_{secrets.token_hex(16)}"
         status = 0
+        elapsed = 0.0
 
         async def stamped(message: Message) -> None:
-            nonlocal status
+            nonlocal status, elapsed
             if message["type"] == "http.response.start":
                 status = message["status"]
-                elapsed = int((time.perf_counter() - started) * 1000)
+                elapsed = time.perf_counter() - started
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
-                    (b"openai-processing-ms", str(elapsed).encode()),
+                    (b"openai-processing-ms", b"%d" % (elapsed * 1000)),
                     *VERSION_HEADERS,
                 ]
             await send(message)
@@ -74,6 +85,7 @@ class Application:
             # A stack trace belongs in the log; the client is told where to look.
             log.exception("request broke", request_id=request_id, path=scope["path"])
             await _refuse(error, request_id, stamped, has_begun=status != 0)
+        self._on_answer(scope.get(OPERATION, NO_OPERATION), status, elapsed or time.perf_counter() - started)
         log.info(
             "request",
             request_id=request_id,
@@ -84,17 +96,18 @@ class Application:
         )
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        for route in self._open_routes:
-            match, child = route.matches(scope)
-            if match is Match.FULL:
-                await route.app({**scope, **child}, receive, send)
-                return
+        open_route = self._open_routes.get(scope["path"])
+        if open_route is not None and scope["method"] in (open_route.methods or ()):
+            scope[OPERATION] = open_route.name
+            await open_route.app(scope, receive, send)
+            return
         self._check(Headers(scope=scope))
         allowed: list[str] = []
         for route in self._routes:
             match, child = route.matches(scope)
             if match is Match.FULL:
                 scope.update(child)
+                scope[OPERATION] = route.name
                 await route.app(scope, receive, send)
                 return
             if match is Match.PARTIAL:
