@@ -84,7 +84,7 @@ def claim(record: RunRecord, *, owner: str, now: float, lease_for: float) -> Run
     status = follow(run.status, "claimed")
     return replace(
         record,
-        run=replace(run, status=status, started_at=run.started_at or int(now)),
+        run=replace(run, status=status, started_at=run.started_at or max(int(now), run.created_at)),
         epoch=record.epoch + 1,
         owner=owner,
         claimed_at=now,
@@ -170,4 +170,5 @@ def _moment(run: Run, status: RunStatus, now: int) -> dict[str, int]:
         "cancelled": "cancelled_at",
         "failed": "failed_at",
     }.get(status)
-    return {} if field is None else {field: max(now, run.created_at)}
+    # Never before the run began, though the clocks of two workers differ or one was set back.
+    return {} if field is None else {field: max(now, run.started_at or run.created_at)}
