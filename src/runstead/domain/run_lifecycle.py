@@ -95,10 +95,11 @@ def claim(record: RunRecord, *, owner: str, now: float, lease_for: float) -> Run
 def take_over(record: RunRecord, *, owner: str, now: float, lease_for: float, alone: bool) -> RunRecord:
     """Claim a run whose lease was lost; `alone` if its worker lost no other run at that moment.
 
-    Only a loss that looks like the run's own doing counts against it. A lease given back is not a loss.
+    Only a loss that looks like the run's own doing counts against it. A lease given back is not a loss, nor is one
+    that its worker could not renew but lives to take back.
     """
     taken = claim(record, owner=owner, now=now, lease_for=lease_for)
-    if record.owner is None:
+    if record.owner in (None, owner):
         return taken
     # The last renewal happened one lease before the end of the lease.
     lived = (record.lease_until or now) - lease_for - (record.claimed_at or now)

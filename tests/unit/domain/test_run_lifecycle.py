@@ -189,3 +189,7 @@ def test_what_was_given_back_was_not_lost():
     released = run_lifecycle.release(a_record(lost_leases=1))
     taken = run_lifecycle.take_over(released, owner="w2", now=NOW + 1.0, lease_for=6.0, alone=True)
     assert (taken.lost_leases, taken.epoch) == (1, 3)
+
+
+def test_a_worker_that_takes_back_its_own_run_was_not_killed_by_it():
+    assert lost(a_record(lost_leases=2), owner="w1").lost_leases == 2
