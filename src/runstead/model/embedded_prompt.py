@@ -19,7 +19,8 @@ def plain_messages(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
         text = _text(message)
         if message.role == "tool":
             name = calls.get(str(message.tool_call_id), "the tool")
-            _append(plain, "user", f"{name} answered: {text}")
+            # Of five ways to put it to the model, this one was used most.
+            _append(plain, "user", f"\nAnswer with this result of {name}: {text}")
         elif text or message.role != "assistant":
             _append(plain, message.role, text)
     return plain
