@@ -94,6 +94,20 @@ migrate(connection, "a.db", packaged_migrations("sqlite"))
         ]
 
 
+def test_the_version_is_read_under_the_lock_that_writes(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as first,
+        closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as second,
+    ):
+        migrate(first, "a.db", [FIRST])
+        first.execute("BEGIN IMMEDIATE")
+
+        # Also with nothing to apply: what it read could be out of date by the time it had the lock.
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            migrate(second, "a.db", [FIRST])
+
+
 def test_packaged_migrations_are_numbered_without_gaps() -> None:
     versions = [migration.version for migration in packaged_migrations("sqlite")]
 
