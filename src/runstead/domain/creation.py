@@ -134,7 +134,7 @@ def run(
     choice = body.tool_choice or "auto"
     _refuse_unknown_choice(choice, tools)
     resources = by.tool_resources
-    if isinstance(body, CreateThreadAndRun):
+    if isinstance(body, CreateThreadAndRun) and body.tool_resources is not None:
         resources = _merged(resources, body.tool_resources)
     strategy = body.truncation_strategy or TruncationStrategy("auto")
     return RunRecord(
