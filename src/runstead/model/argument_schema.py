@@ -37,7 +37,7 @@ def _simple(schema: object, limits: Limits, depth: int) -> dict[str, Any]:
             simple["anyOf" if key == "oneOf" else key] = [_simple(part, limits, depth + 1) for part in schema[key]]
     if simple.keys() & {"enum", "const", "$ref", "anyOf", "allOf"}:
         return simple
-    types = [name for name in _as_list(schema.get("type")) if name in _TYPES]
+    types = [name for name in _as_list(schema.get("type")) if isinstance(name, str) and name in _TYPES]
     if not types:
         types = ["object"] if "properties" in schema else ["string"]
     simple["type"] = types[0] if len(types) == 1 else types

@@ -15,7 +15,7 @@ from yarl import URL
 from runstead.domain.errors import ModelFailed
 from runstead.model.answer import Answer, read_bounded, translated
 from runstead.model.cards import Card, read_cards
-from runstead.model.connection import environment_proxy, load_trust, open_session, parse_base_url
+from runstead.model.connection import authorization, environment_proxy, load_trust, open_session, parse_base_url
 from runstead.model.dialect import Dialect, Refused, adapt, newly_refused
 from runstead.model.model_map import served_name
 from runstead.model.retry import Patience, RetryPolicy, retry_after
@@ -54,16 +54,15 @@ class ChatCompletions:
         trust_env: bool = True,
         retry: RetryPolicy | None = None,
     ) -> None:
-        base = parse_base_url(base_url)
-        self._address = base.with_user(None)
-        # A key and credentials in the address would be two Authorization headers; the key is the one meant.
-        self._base = self._address if key else base
-        self._key = key
+        address = parse_base_url(base_url)
+        self._base = address.with_user(None)
+        self._identity = authorization(key, address)
+        self._secret = key or address.password
         self._model_map = model_map or {}
         self._window = window
         self._trust = load_trust(ca_file)
         self._idle_limit = idle_limit
-        self._proxy, self._proxy_auth = environment_proxy(base) if trust_env else (None, None)
+        self._proxy, self._proxy_headers = environment_proxy(address) if trust_env else (None, {})
         self._retry = retry or RetryPolicy()
         self._dialect = Dialect()
         self._windows = Windows(self._cards)
@@ -81,7 +80,7 @@ class ChatCompletions:
                 chunks = await answer.next()
             complete = True
         except UpstreamError as error:
-            raise explain(error, model, self._idle_limit, self._key) from error
+            raise explain(error, model, self._idle_limit, self._secret) from error
         finally:
             if answer is not None:
                 self._leave(answer, complete=complete)
@@ -94,7 +93,7 @@ class ChatCompletions:
 
     async def check(self) -> str:
         count = len(await self._cards())
-        return f"{self._address} answers and lists {count} model{'' if count == 1 else 's'}"
+        return f"{self._base} answers and lists {count} model{'' if count == 1 else 's'}"
 
     async def close(self) -> None:
         for task in self._drains:
@@ -148,7 +147,7 @@ class ChatCompletions:
                 self._base / "chat" / "completions",
                 data=body if len(body) < LARGE_BODY else io.BytesIO(body),
                 proxy=self._proxy,
-                proxy_auth=self._proxy_auth,
+                proxy_headers=self._proxy_headers,
                 # The key is for this server only.
                 allow_redirects=False,
             )
@@ -161,14 +160,14 @@ class ChatCompletions:
             if error.status in {404, 405}:
                 said = "The server at RUNSTEAD_MODEL_URL does not list its models; check that the address ends in /v1"
                 raise ModelFailed("server_error", f"{said}.") from error
-            raise explain(error, "", CARDS_LIMIT, self._key) from error
+            raise explain(error, "", CARDS_LIMIT, self._secret) from error
 
     async def _fetch_cards(self) -> list[Card]:
         with translated():
             async with self._connected().get(
                 self._base / "models",
                 proxy=self._proxy,
-                proxy_auth=self._proxy_auth,
+                proxy_headers=self._proxy_headers,
                 allow_redirects=False,
                 timeout=ClientTimeout(total=CARDS_LIMIT),
             ) as response:
@@ -181,7 +180,7 @@ class ChatCompletions:
 
     def _connected(self) -> ClientSession:
         if self._session is None:
-            self._session = open_session(self._key, self._trust, self._idle_limit)
+            self._session = open_session(self._identity, self._trust, self._idle_limit)
         return self._session
 
     def _leave(self, answer: Answer, *, complete: bool) -> None:

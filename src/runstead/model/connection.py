@@ -1,10 +1,11 @@
 """The HTTP connection to one model server: its address, key, certificates, proxy and limits."""
 
 import ssl
+from base64 import b64encode
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
-from aiohttp import BasicAuth, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from yarl import URL
 
 from runstead.domain.errors import ModelFailed
@@ -38,7 +39,12 @@ def load_trust(ca_file: Path | None) -> ssl.SSLContext | bool:
     return context
 
 
-def open_session(key: str | None, trust: ssl.SSLContext | bool, idle_limit: float) -> ClientSession:
+def authorization(key: str | None, url: URL) -> str | None:
+    """The header that identifies us: the key, or else the credentials in the address."""
+    return f"Bearer {key}" if key else _basic(url)
+
+
+def open_session(identity: str | None, trust: ssl.SSLContext | bool, idle_limit: float) -> ClientSession:
     """A session without a total time limit, a connection limit or cookies. `idle_limit` in seconds."""
     headers = {
         # A proxy that compresses an event stream also holds it back.
@@ -46,8 +52,8 @@ def open_session(key: str | None, trust: ssl.SSLContext | bool, idle_limit: floa
         "Content-Type": "application/json",
         "User-Agent": "runstead",
     }
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
+    if identity:
+        headers["Authorization"] = identity
     return ClientSession(
         connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=trust),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=idle_limit),
@@ -56,20 +62,26 @@ def open_session(key: str | None, trust: ssl.SSLContext | bool, idle_limit: floa
     )
 
 
-def environment_proxy(url: URL) -> tuple[URL | None, BasicAuth | None]:
-    """The proxy that the environment names for an address, and its credentials.
+def environment_proxy(url: URL) -> tuple[URL | None, dict[str, str]]:
+    """The proxy that the environment names for an address, and the headers that it wants.
 
     aiohttp's own `trust_env` asks for this, and reads ~/.netrc in a thread, on every call; an adapter has one address.
     """
     host = url.host or ""
     found = getproxies().get(url.scheme) or getproxies().get("all")
     if not found or _is_loopback(host) or proxy_bypass(f"{host}:{url.port}"):
-        return None, None
+        return None, {}
     proxy = URL(found if "://" in found else f"http://{found}")
     if proxy.scheme not in {"http", "https"}:
-        return None, None
-    credentials = BasicAuth(proxy.user, proxy.password or "") if proxy.user else None
-    return proxy.with_user(None), credentials
+        return None, {}
+    identity = _basic(proxy)
+    return proxy.with_user(None), {"Proxy-Authorization": identity} if identity else {}
+
+
+def _basic(url: URL) -> str | None:
+    if not url.user:
+        return None
+    return "Basic " + b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
 
 
 def _is_loopback(host: str) -> bool:
