@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from runstead.metrics import CountingJournal, Metrics, TimedModel
 from runstead.model.chat_completions import ChatCompletions
 from runstead.ports import Model
 from runstead.settings import Settings
+from runstead.store.migrate import packaged_migrations
 from runstead.store.sqlite import SqliteStore
 
 
@@ -41,11 +42,16 @@ class Node(Struct, frozen=True):
 
 
 def open_model(settings: Settings) -> Model:
-    """The model that the settings name. Raises ModelFailed for an address or a CA that cannot be used."""
-    if settings.model_url is None:
-        from runstead.model.embedded import EmbeddedModel  # only where it is used: the runtime is an extra
+    """The model that the settings name; needs a running loop. Raises ModelFailed for an unusable address or CA.
 
-        return EmbeddedModel(settings.data_dir)
+    A model that is missing, or does not answer, is no reason not to start: each run that needs it says so.
+    """
+    if settings.model_url is None:
+        from runstead.model.embedded import EmbeddedModel  # only where it is used
+
+        embedded = EmbeddedModel(settings.data_dir)
+        embedded.start()
+        return embedded
     return ChatCompletions(
         settings.model_url,
         key=settings.model_key,
@@ -54,6 +60,27 @@ def open_model(settings: Settings) -> Model:
         ca_file=settings.model_ca,
         idle_limit=settings.model_idle_limit,
     )
+
+
+def what_model_is_missing(settings: Settings) -> str | None:
+    """What keeps the embedded model from running, if it is the one to be used, with the ways out."""
+    if settings.model_url is not None:
+        return None
+    from runstead.model import weights
+
+    return weights.what_is_missing(settings.data_dir)
+
+
+def prepare_model(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Fetch what the embedded model needs; told sentence by sentence. Raises RunsteadError."""
+    from runstead.model import weights
+
+    weights.prepare(settings.data_dir, progress)
+
+
+def schema_version() -> int:
+    """The version of the store's schema that this program writes."""
+    return packaged_migrations("sqlite")[-1].version
 
 
 @asynccontextmanager

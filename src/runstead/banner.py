@@ -1,19 +1,31 @@
 """What is said when the server has started."""
 
 from runstead import __version__
-from runstead.app import Node
+from runstead.logs import without_credentials
 from runstead.settings import Settings
 
+EMBEDDED = [
+    "embedded, a tiny one: it proves that everything works, and it is no assistant.",
+    "For answers worth reading set RUNSTEAD_MODEL_URL to a chat-completions server.",
+]
 
-def banner(settings: Settings, host: str, port: int, node: Node) -> str:
-    """Address, wire versions, model and store, for a person."""
+
+def banner(settings: Settings, host: str, port: int, *, missing: str | None) -> str:
+    """Address, wire versions, model and store, for a person. `missing` is what the embedded model lacks."""
     shown_host = f"[{host}]" if ":" in host else host
-    keys = f"{len(settings.api_keys)} key(s)" if settings.api_keys else "any key (loopback only)"
-    lines = [
-        f"Runstead {__version__} listens on http://{shown_host}:{port}/v1",
-        "  wire   assistants=v1 and assistants=v2",
-        f"  model  {settings.model_url or 'embedded'}",
-        f"  store  {settings.database_url}",
-        f"  keys   {keys}",
-    ]
-    return "\n".join(lines)
+    if settings.model_url is not None:
+        model = [without_credentials(settings.model_url)]
+    else:
+        model = EMBEDDED if missing is None else ["none, so every run will fail.", missing]
+    count = len(settings.api_keys)
+    keys = f"{count} accepted" if count else "none asked for, which is why only this machine is served"
+    return "\n".join(
+        [
+            f"Runstead {__version__} listens on http://{shown_host}:{port}/v1",
+            "  wire   assistants=v1 and assistants=v2",
+            f"  model  {model[0]}",
+            *(f"         {line}" for line in model[1:]),
+            f"  store  {settings.database_url}",
+            f"  keys   {keys}",
+        ]
+    )

@@ -1,10 +1,11 @@
 """The command line: serve, doctor, demo, model."""
 
+import os
 import sys
 
 import click
 
-from runstead import __version__, logs, server, settings
+from runstead import __version__, app, doctor, logs, server, settings
 from runstead.banner import banner
 from runstead.domain.errors import RunsteadError
 
@@ -32,11 +33,67 @@ def serve(host: str, port: int) -> None:
     logs.configure(chosen.log_level)
     for name in settings.unknown():
         click.echo(f"warning: {name} is not a setting of Runstead and was ignored.", err=True)
+    missing = app.what_model_is_missing(chosen)
     try:
         bound = server.bind(host, port, has_keys=bool(chosen.api_keys))
         with bound:
             number = bound.getsockname()[1]
-            server.serve(chosen, bound, host, on_start=lambda node: click.echo(banner(chosen, host, number, node)))
+            server.serve(
+                chosen, bound, host, on_start=lambda: click.echo(banner(chosen, host, number, missing=missing))
+            )
     except (server.CannotServe, RunsteadError) as error:
         raise click.ClickException(str(error)) from None
     sys.stdout.flush()
+
+
+@main.command("doctor")
+def examine() -> None:
+    """Check settings, store, disk and model; 1 if anything has to be done."""
+    logs.configure("error")
+    click.echo(f"Runstead {__version__}, Python {sys.version.split()[0]}\n")
+    for name, shown in doctor.shown_settings(os.environ):
+        click.echo(f"  {name:30} {shown}")
+    click.echo()
+    is_well = True
+    for finding in doctor.examine(os.environ):
+        is_well &= finding.is_ok
+        click.echo(f"{'ok  ' if finding.is_ok else 'fail'}  {finding.subject:12} {finding.words}.")
+        if finding.remedy is not None:
+            click.echo(f"      {'':12} {finding.remedy}")
+    sys.exit(0 if is_well else 1)
+
+
+@main.command()
+@click.option("--port", default=0, type=click.IntRange(0, 65_535), help="The server's port; a free one by default.")
+@click.option("--model", help="The model to ask; by default the first that is listed.")
+@click.option("--serve", is_flag=True, help="Keep the server up afterwards, until Ctrl-C.")
+def demo(port: int, model: str | None, serve: bool) -> None:
+    """Start a server, execute one run through the official client, and leave nothing behind."""
+    chosen = load_settings()
+    logs.configure("error")
+    try:
+        from runstead.demo import DemoFailed, demonstrate
+    except ModuleNotFoundError as error:
+        if error.name != "openai":
+            raise
+        raise click.ClickException(
+            "The demonstration drives the official client, which is not installed: pip install 'runstead[demo]'"
+        ) from None
+    try:
+        demonstrate(chosen, port=port, model=model, serve=serve)
+    except DemoFailed as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.group()
+def model() -> None:
+    """The embedded model."""
+
+
+@model.command()
+def prepare() -> None:
+    """Fetch the embedded model's weights and check them; does nothing if they are there."""
+    try:
+        app.prepare_model(load_settings(), click.echo)
+    except (RunsteadError, OSError) as error:
+        raise click.ClickException(str(error)) from None

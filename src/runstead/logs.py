@@ -1,6 +1,7 @@
 """Logging: one line an event, for people on a terminal, as JSON everywhere else. Always to standard error."""
 
 import logging
+import re
 import sys
 
 import structlog
@@ -31,3 +32,8 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def without_credentials(text: str) -> str:
+    """A text with the user and password of every address in it hidden."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)

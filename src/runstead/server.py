@@ -12,7 +12,9 @@ import uvicorn
 import uvloop
 
 from runstead import app
+from runstead.domain.errors import ModelFailed
 from runstead.http.auth import is_loopback
+from runstead.ports import Model
 from runstead.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -55,13 +57,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings, bound: socket.socket, host: str, *, on_start: Callable[[app.Node], None]) -> None:
+def serve(settings: Settings, bound: socket.socket, host: str, *, on_start: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises what app.running raises at the start."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, bound, host, on_start))
 
 
-async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: Callable[[app.Node], None]) -> None:
+async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: Callable[[], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,7 +86,8 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: 
         # What was built so far lives as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
-        on_start(node)
+        on_start()
+        checking = asyncio.create_task(_check(node.model))
         await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", runs=len(node.worker.drivers))
         node.worker.stop_taking()
@@ -93,4 +96,14 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: 
         node.bus.stop()
         await serving
         stop.cancel()
+        checking.cancel()
+        await asyncio.gather(stop, checking, return_exceptions=True)
     log.info("stopped")
+
+
+async def _check(model: Model) -> None:
+    """Say at the start what the first run would find out."""
+    try:
+        log.info("the model answers", answer=await model.check())
+    except ModelFailed as failure:
+        log.warning("the model does not answer", reason=failure.message)

@@ -1,0 +1,170 @@
+"""What `runstead doctor` looks at: it changes nothing and starts nothing but, for a moment, the embedded model."""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from msgspec import Struct
+
+from runstead import app, settings
+from runstead.domain.errors import ModelFailed
+from runstead.logs import without_credentials
+from runstead.settings import Settings
+
+ENOUGH_DISK = 256 * 2**20
+"""Bytes below which a database that grows is about to be in trouble."""
+MODEL_PATIENCE = 60.0
+"""Seconds a model may take to answer; an embedded one is loaded first."""
+
+
+class Finding(Struct, frozen=True):
+    """One line: what was looked at, what was found, and what to do if that is bad."""
+
+    subject: str
+    words: str
+    remedy: str | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether nothing has to be done."""
+        return self.remedy is None
+
+
+def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Everything, one finding at a time; without readable settings nothing else can be looked at."""
+    try:
+        chosen = settings.load(environment)
+    except settings.BadSetting as error:
+        yield Finding("settings", str(error), "Correct or unset it.")
+        return
+    yield from _misspelt(environment)
+    yield _keys(chosen)
+    yield _folder("data folder", chosen.data_dir)
+    if chosen.database_path.parent != chosen.data_dir:
+        yield _folder("store folder", chosen.database_path.parent)
+    yield _disk(chosen.database_path)
+    yield _store(chosen.database_path)
+    yield _model(chosen)
+
+
+def shown_settings(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every setting as a name and what it is set to, secrets hidden."""
+    for entry in settings.ENTRIES:
+        text = environment.get(entry.name, "").strip()
+        if text:
+            yield entry.name, "(hidden)" if entry.is_secret else without_credentials(text)
+        else:
+            yield entry.name, f"{entry.default} (default)" if entry.default else "(not set)"
+
+
+def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
+    prefix = "RUNSTEAD_"
+    known = [entry.name.removeprefix(prefix) for entry in settings.ENTRIES]
+    others = []
+    for name in settings.unknown(environment):
+        meant = get_close_matches(name.removeprefix(prefix), known, n=1)
+        if meant:
+            yield Finding(
+                "settings", f"{name} is not a setting and is ignored", f"Use {prefix}{meant[0]}, or unset it."
+            )
+        else:
+            others.append(name)
+    words = f"{len(known)} read"
+    # Not like any of ours: somebody's own variable, most likely.
+    yield Finding("settings", f"{words}; not ours and ignored: {', '.join(others)}" if others else words)
+
+
+def _keys(chosen: Settings) -> Finding:
+    count = len(chosen.api_keys)
+    if count:
+        return Finding("keys", f"{count} accepted")
+    return Finding("keys", "none asked for; only this machine is served (RUNSTEAD_API_KEYS changes both)")
+
+
+def _folder(subject: str, folder: Path) -> Finding:
+    existing = _nearest(folder)
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        remedy = "Give it to the user that serves, or set RUNSTEAD_DATA_DIR to another folder."
+        return Finding(subject, f"{folder} cannot be written", remedy)
+    return Finding(subject, str(folder) if folder.exists() else f"{folder}, made when the server starts")
+
+
+def _disk(path: Path) -> Finding:
+    free = shutil.disk_usage(_nearest(path)).free
+    words = f"{free / 2**30:.1f} GiB free"
+    return Finding("disk", words, None if free >= ENOUGH_DISK else "Free some, or move RUNSTEAD_DATA_DIR elsewhere.")
+
+
+def _nearest(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _store(path: Path) -> Finding:
+    if not path.exists():
+        return Finding("store", f"{path} is made when the server starts")
+    known = app.schema_version()
+    try:
+        version = _schema_version(path)
+    except sqlite3.Error as error:
+        remedy = "Restore a backup, or set RUNSTEAD_DATABASE_URL to another file."
+        return Finding("store", f"{path} cannot be read: {error}", remedy)
+    if version > known:
+        remedy = "Start the newer release again, or restore a backup from before it was installed."
+        return Finding("store", f"{path} has schema {version}, and this release knows up to {known}", remedy)
+    words = f"{path}, schema {version}"
+    if version < known:
+        words += f", brought to {known} when the server starts"
+    holder = _holder(path)
+    return Finding("store", words if holder is None else f"{words}, served by process {holder}")
+
+
+def _schema_version(path: Path) -> int:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone() is None:
+            return 0
+        return int(connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def _holder(database: Path) -> str | None:
+    """The process that serves a database, by the lock that it holds."""
+    try:
+        descriptor = os.open(database.with_name(f"{database.name}.lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _model(chosen: Settings) -> Finding:
+    missing = app.what_model_is_missing(chosen)
+    if missing is not None:
+        sentence, _, remedy = missing.partition(". ")
+        return Finding("model", sentence, remedy)
+    try:
+        return Finding("model", asyncio.run(_asked(chosen)))
+    except ModelFailed as failure:
+        return Finding("model", failure.message.rstrip("."), "Start it, or correct the RUNSTEAD_MODEL_ settings.")
+    except TimeoutError:
+        return Finding("model", f"no answer within {MODEL_PATIENCE:g} seconds", "Look at the model's server.")
+
+
+async def _asked(chosen: Settings) -> str:
+    model = app.open_model(chosen)
+    try:
+        async with asyncio.timeout(MODEL_PATIENCE):
+            return await model.check()
+    finally:
+        await model.close()
