@@ -79,7 +79,7 @@ def cancel(record: RunRecord, steps: Sequence[StepRecord], *, now: float) -> Cha
         return Change(writes=(ReplaceRun(asked, was=record),), run_id=run.id, signals=signals, offers=offers)
     ended = _raised(run_lifecycle.end(record, "cancel_requested", now=now))
     closed = [_closed(step, "cancelled", int(now)) for step in steps if step.step.status == "in_progress"]
-    said: list[Said] = [("thread.run.cancelling", replace(run, status="cancelling"))]
+    said: list[Said] = [("thread.run.cancelling", replace(run, status="cancelling", required_action=None))]
     said += [speech.of_step(step.step) for step in closed]
     said.append(speech.of_run(ended.run))
     return Change(
