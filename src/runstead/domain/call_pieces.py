@@ -1,10 +1,11 @@
 """Tool calls from pieces. Servers number, name and split them in many ways; here they become plain calls.
 
-Some send no ids, some no index, some index 0 for every call, some the id again with every piece,
-some the whole arguments in one piece, and some send those as an object.
+Some send no ids, some no index, some index 0 for every call, some id and name again with every
+piece, some the name late, some the whole arguments in one piece, and some send those as an object.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,18 @@ class Call:
         self.upstream_index = piece.index
         self.arguments: list[str] = []
 
+    def is_followed_by(self, name: str, arguments: str) -> bool:
+        """Whether a piece that seems to go on with this call begins another one under the same id or index."""
+        if not name or not self.name:
+            return False
+        return name != self.name or (bool(arguments) and self._is_whole())
+
+    def _is_whole(self) -> bool:
+        try:
+            return isinstance(msgspec.json.decode("".join(self.arguments)), dict)
+        except (msgspec.DecodeError, UnicodeError):
+            return False
+
 
 class CallPieces:
     """The calls of one answer. `taken` are ids in use; `new_id` names a call whose own id will not do."""
@@ -38,16 +51,18 @@ class CallPieces:
     def take(self, piece: ChunkToolCall) -> list[FunctionCallDelta]:
         """Add a piece; the deltas that show it."""
         function = piece.function or ChunkFunction()
-        arguments = function.arguments or ""
-        if not isinstance(arguments, str):
-            arguments = msgspec.json.encode(arguments).decode()
+        name, arguments = function.name or "", _as_text(function.arguments)
         deltas = []
-        call = self._continued(piece, function.name)
-        if call is None:
-            call = self._open(piece, function.name or "")
+        call = self._continued(piece, name)
+        if call is None or call.is_followed_by(name, arguments):
+            call = self._open(piece, name)
             # API: a call's id and name come once, with empty arguments and a null output.
-            opening = FunctionPiece(name=call.name, arguments="", output=None)
+            opening = FunctionPiece(name=name, arguments="", output=None)
             deltas.append(FunctionCallDelta(index=call.index, id=call.id, function=opening))
+        elif name and not call.name:
+            # Clients join strings: what was empty so far becomes the name.
+            call.name = name
+            deltas.append(FunctionCallDelta(index=call.index, function=FunctionPiece(name=name)))
         if arguments:
             call.arguments.append(arguments)
             deltas.append(FunctionCallDelta(index=call.index, function=FunctionPiece(arguments=arguments)))
@@ -61,21 +76,19 @@ class CallPieces:
         self.calls.append(call)
         return call
 
-    def _continued(self, piece: ChunkToolCall, name: str | None) -> Call | None:
-        """The call that a piece belongs to, or None if it begins one."""
+    def _continued(self, piece: ChunkToolCall, name: str) -> Call | None:
+        """The call that a piece seems to belong to, or None if it begins one."""
+        newest_first = self.calls[::-1]
         if piece.id:
-            for call in self.calls:
-                if call.upstream_id == piece.id and (piece.index is None or piece.index == call.upstream_index):
+            for call in newest_first:
+                if call.upstream_id == piece.id and piece.index in (None, call.upstream_index):
                     return call
             if name:
                 return None
         if piece.index is not None:
-            same = [call for call in self.calls if call.upstream_index == piece.index]
-            if same:
-                return same[-1]
-        if name or not self.calls:
-            return None
-        return self.calls[-1]
+            return next((call for call in newest_first if call.upstream_index == piece.index), None)
+        last = newest_first[0] if newest_first else None
+        return None if last is not None and name and last.name else last
 
     def written(self) -> list[FunctionToolCall]:
         """The calls as far as they are written."""
@@ -83,3 +96,9 @@ class CallPieces:
             FunctionToolCall(id=call.id, function=CalledFunction(call.name, "".join(call.arguments)))
             for call in self.calls
         ]
+
+
+def _as_text(arguments: str | dict[str, Any] | None) -> str:
+    if isinstance(arguments, dict):
+        return msgspec.json.encode(arguments).decode()
+    return arguments or ""

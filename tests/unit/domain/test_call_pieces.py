@@ -1,0 +1,199 @@
+"""Every odd way in which servers split, number and name tool calls, and the plain calls they become."""
+
+import json
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runstead.domain.call_pieces import CallPieces
+from runstead.wire.chat import ChunkToolCall
+from runstead.wire.run_steps import FunctionToolCall
+from tests.unit.domain.making import piece
+from tests.unit.domain.stream_rules import accumulate
+
+A, B = '{"x":1}', '{"y":2}'
+Calls = list[tuple[str, str, str]]
+
+
+def taken_in(pieces: Iterable[ChunkToolCall], taken: Iterable[str] = ()) -> Calls:
+    """The calls, after checking that a client that joins the deltas sees the same ones."""
+    collected = CallPieces(taken, lambda index: f"ours_{index}")
+    shown: list[dict] = []
+    for one in pieces:
+        for delta in collected.take(one):
+            told = json.loads(msgspec.json.encode(delta))
+            assert told["index"] <= len(shown)
+            if told["index"] == len(shown):
+                assert told["function"]["arguments"] == ""
+                assert told["function"]["output"] is None
+                shown.append(told)
+            else:
+                assert "id" not in told
+                accumulate(shown[told["index"]], told)
+    written = collected.written()
+    assert [_plain(call) for call in written] == [
+        (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in shown
+    ]
+    return [_plain(call) for call in written]
+
+
+def _plain(call: FunctionToolCall) -> tuple[str, str, str]:
+    return call.id, call.function.name, call.function.arguments
+
+
+SHAPES = {
+    "as the original sends them": (
+        [
+            piece("f", "", index=0, id="a"),
+            piece(None, '{"x"', index=0),
+            piece(None, ":1}", index=0),
+            piece("g", "", index=1, id="b"),
+            piece(None, B, index=1),
+        ],
+        [("a", "f", A), ("b", "g", B)],
+    ),
+    "in turns": (
+        [
+            piece("f", "", index=0, id="a"),
+            piece("g", "", index=1, id="b"),
+            piece(None, '{"x"', index=0),
+            piece(None, '{"y"', index=1),
+            piece(None, ":1}", index=0),
+            piece(None, ":2}", index=1),
+        ],
+        [("a", "f", A), ("b", "g", B)],
+    ),
+    "whole, with ids and places": (
+        [piece("f", A, index=0, id="a"), piece("g", B, index=1, id="b")],
+        [("a", "f", A), ("b", "g", B)],
+    ),
+    "whole, index 0 for all, with ids": (
+        [piece("f", A, index=0, id="a"), piece("f", B, index=0, id="b")],
+        [("a", "f", A), ("b", "f", B)],
+    ),
+    "in pieces, index 0 for all, with ids": (
+        [
+            piece("f", "", index=0, id="a"),
+            piece(None, A, index=0),
+            piece("g", "", index=0, id="b"),
+            piece(None, B, index=0),
+        ],
+        [("a", "f", A), ("b", "g", B)],
+    ),
+    "whole, index 0 for all, without ids": (
+        [piece("f", A, index=0), piece("g", B, index=0)],
+        [("ours_0", "f", A), ("ours_1", "g", B)],
+    ),
+    "whole, index 0 for all, without ids, one function": (
+        [piece("f", A, index=0), piece("f", B, index=0)],
+        [("ours_0", "f", A), ("ours_1", "f", B)],
+    ),
+    "whole, without ids and places": (
+        [piece("f", A), piece("f", B)],
+        [("ours_0", "f", A), ("ours_1", "f", B)],
+    ),
+    "in pieces, without ids and places": (
+        [piece("f"), piece(None, '{"x"'), piece(None, ":1}"), piece("g"), piece(None, B)],
+        [("ours_0", "f", A), ("ours_1", "g", B)],
+    ),
+    "in pieces, without ids": (
+        [piece("f", "", index=0), piece(None, A, index=0), piece("g", "", index=1), piece(None, B, index=1)],
+        [("ours_0", "f", A), ("ours_1", "g", B)],
+    ),
+    "the id again with every piece": (
+        [piece("f", "", index=0, id="a"), piece(None, '{"x"', index=0, id="a"), piece(None, ":1}", index=0, id="a")],
+        [("a", "f", A)],
+    ),
+    "id and name again with every piece": (
+        [piece("f", '{"x"', index=0, id="a"), piece("f", ":1}", index=0, id="a"), piece("f", "", index=0, id="a")],
+        [("a", "f", A)],
+    ),
+    "id and name again with every piece, without places": (
+        [piece("f", '{"x"', id="a"), piece("f", ":1}", id="a"), piece("g", B, id="b")],
+        [("a", "f", A), ("b", "g", B)],
+    ),
+    "the name again with every piece, without ids": (
+        [piece("f", '{"x"', index=0), piece("f", ":1}", index=0), piece("f", "", index=0)],
+        [("ours_0", "f", A)],
+    ),
+    "an empty id with later pieces": (
+        [piece("f", "", index=0, id="a"), piece("", A, index=0, id="")],
+        [("a", "f", A)],
+    ),
+    "one id for two places": (
+        [piece("f", A, index=0, id="a"), piece("g", B, index=1, id="a")],
+        [("a", "f", A), ("ours_1", "g", B)],
+    ),
+    "one id for two functions": (
+        [piece("f", A, id="a"), piece("g", B, id="a")],
+        [("a", "f", A), ("ours_1", "g", B)],
+    ),
+    "one id for two calls of one function": (
+        [piece("f", A, index=0, id="a"), piece("f", B, index=0, id="a")],
+        [("a", "f", A), ("ours_1", "f", B)],
+    ),
+    "places that begin at one, or jump": (
+        [piece("f", A, index=1, id="a"), piece("g", '{"y"', index=7, id="b"), piece(None, ":2}", index=7)],
+        [("a", "f", A), ("b", "g", B)],
+    ),
+    "the id with a later piece": (
+        [piece("f", "", index=0), piece(None, A, index=0, id="late")],
+        [("ours_0", "f", A)],
+    ),
+    "the name with a later piece": (
+        [piece(None, None, index=0, id="a"), piece("f", None, index=0), piece(None, A, index=0)],
+        [("a", "f", A)],
+    ),
+    "the name with a later piece, after the arguments": (
+        [piece(None, A, index=0, id="a"), piece("f", None, index=0)],
+        [("a", "f", A)],
+    ),
+    "no name at all": ([piece(None, A, index=0, id="a")], [("a", "", A)]),
+    "arguments as an object": ([piece("f", {"x": 1}, index=0, id="a")], [("a", "f", A)]),
+    "arguments as an empty object": ([piece("f", {}, index=0, id="a")], [("a", "f", "{}")]),
+    "arguments that are not JSON": ([piece("f", "x = 1", id="a")], [("a", "f", "x = 1")]),
+    "no arguments": ([piece("f", None, index=0, id="a")], [("a", "f", "")]),
+    "no function": ([ChunkToolCall(0, "a"), piece("f", A, index=0)], [("a", "f", A)]),
+}
+
+
+@pytest.mark.parametrize(("pieces", "calls"), SHAPES.values(), ids=SHAPES)
+def test_pieces_of_any_shape_become_plain_calls(pieces, calls):
+    assert taken_in(pieces) == calls
+
+
+def test_an_id_that_the_run_has_used_is_replaced():
+    assert taken_in([piece("f", A, index=0, id="a"), piece(None, "", index=0, id="a")], taken=["a"]) == [
+        ("ours_0", "f", A)
+    ]
+
+
+maybe = st.none() | st.sampled_from(["", "a", "b"])
+odd_pieces = st.builds(
+    piece,
+    maybe,
+    st.none() | st.sampled_from(["", "{", "}", "{}", A]) | st.dictionaries(st.sampled_from("xy"), st.integers(0, 1)),
+    index=st.none() | st.integers(-1, 2),
+    id=maybe,
+)
+
+
+@given(st.lists(odd_pieces | st.just(ChunkToolCall()), max_size=8), st.sets(st.sampled_from("ab")))
+def test_whatever_comes_every_call_has_an_id_of_its_own_and_no_argument_is_lost(pieces, taken):
+    calls = taken_in(pieces, taken)
+
+    ids = [id for id, _, _ in calls]
+    assert len(set(ids)) == len(ids)
+    assert not set(ids) & taken
+    said = "".join(
+        p.function.arguments
+        if isinstance(p.function.arguments, str)
+        else json.dumps(p.function.arguments, separators=(",", ":"))
+        for p in pieces
+        if p.function and p.function.arguments is not None
+    )
+    assert sorted(said) == sorted("".join(arguments for _, _, arguments in calls))
+    assert bool(calls) == bool(pieces)
