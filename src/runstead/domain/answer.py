@@ -40,6 +40,7 @@ from runstead.wire.run_steps import (
     RunStep,
     StepDetails,
     StepStatus,
+    StepType,
     ToolCalls,
 )
 from runstead.wire.runs import LastError, Usage
@@ -134,14 +135,14 @@ class Answer:
 
     def _open_step(self, details: StepDetails, now: int, said: list[Said]) -> RunStep:
         run = self._record.run
-        type = "message_creation" if isinstance(details, MessageCreation) else "tool_calls"
+        type: StepType = "message_creation" if isinstance(details, MessageCreation) else "tool_calls"
         step = RunStep(
             id=StepId(self._name("step_", type)),
             created_at=now,
             assistant_id=run.assistant_id,
             thread_id=run.thread_id,
             run_id=run.id,
-            type="message_creation" if isinstance(details, MessageCreation) else "tool_calls",
+            type=type,
             status="in_progress",
             step_details=details,
             expires_at=self._record.deadline,
@@ -168,10 +169,10 @@ class Answer:
         usage: Usage,
         error: LastError | None = None,
     ) -> list[Said]:
-        """The answer ends here: what is open closes with these words."""
+        """The answer ends here: what is open closes with these words, what has closed stays as it is."""
         said: list[Said] = []
         self._close_message(status, reason, now, said, usage=usage, error=error)
-        if self.tool_step is not None:
+        if self.tool_step is not None and self.tool_step.status == "in_progress":
             cut_off = replace(self.tool_step, step_details=ToolCalls(list(self.tool_calls())))
             self.tool_step = _ended(cut_off, status, now, usage, error)
             said.append(speech.of_step(self.tool_step))

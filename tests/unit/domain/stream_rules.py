@@ -100,7 +100,6 @@ class StreamRules:
         for part in parts:
             index = part["index"]
             demand(index <= len(content), f"content[{index}] before content[{len(content)}]")
-            demand(index >= len(content) - 1, f"content[{index}] goes on after content[{len(content) - 1}] began")
             if index == len(content):
                 content.append(part)
             else:
