@@ -1,0 +1,175 @@
+"""`runstead doctor` finds what is wrong and says what to do; it writes nothing."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from runstead import app, cli, doctor, settings
+from runstead.domain.errors import ModelFailed
+from runstead.store.sqlite import SqliteStore
+
+
+class AnsweringModel:
+    async def check(self) -> str:
+        return "a model answers"
+
+    async def close(self) -> None:
+        pass
+
+
+class BrokenModel(AnsweringModel):
+    async def check(self) -> str:
+        raise ModelFailed("server_error", "The model server cannot be reached.")
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A healthy one: an empty data folder and a model that answers."""
+    monkeypatch.setattr(app, "open_model", lambda chosen: AnsweringModel())
+    return {"RUNSTEAD_DATA_DIR": str(tmp_path), "RUNSTEAD_MODEL_URL": "http://127.0.0.1:9/v1"}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A database as this release makes it, served by nobody."""
+    path = tmp_path / "runstead.db"
+
+    async def make() -> None:
+        await (await SqliteStore.open_file(path, app.SystemClock())).close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+def lock(database: Path) -> Iterator[None]:
+    """The database's lock, held as a server holds it."""
+    descriptor = os.open(f"{database}.lock", os.O_RDWR)
+    os.pwrite(descriptor, b"4711\n", 0)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
+    os.close(descriptor)
+
+
+def found(environment: dict[str, str], subject: str) -> doctor.Finding:
+    return next(finding for finding in doctor.examine(environment) if finding.subject == subject)
+
+
+def test_a_healthy_setup_has_nothing_to_be_done(environment):
+    assert [finding for finding in doctor.examine(environment) if not finding.is_ok] == []
+
+
+def test_it_writes_nothing(environment, tmp_path):
+    list(doctor.examine(environment))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_setting_that_cannot_be_read_is_named_and_ends_the_examination(environment):
+    findings = list(doctor.examine(environment | {"RUNSTEAD_MAX_RUNS": "many"}))
+
+    assert len(findings) == 1
+    assert not findings[0].is_ok
+    assert "RUNSTEAD_MAX_RUNS='many'" in findings[0].words
+
+
+def test_a_misspelt_setting_is_told_the_right_name(environment):
+    finding = found(environment | {"RUNSTEAD_MODLE_URL": "http://x/v1"}, "settings")
+
+    assert "RUNSTEAD_MODLE_URL" in finding.words
+    assert "RUNSTEAD_MODEL_URL" in (finding.remedy or "")
+
+
+def test_a_variable_like_none_of_ours_is_no_failure(environment):
+    finding = found(environment | {"RUNSTEAD_ZZZ": "1"}, "settings")
+
+    assert finding.is_ok
+    assert "RUNSTEAD_ZZZ" in finding.words
+
+
+def test_a_database_tells_its_schema(environment, database):
+    finding = found(environment, "store")
+
+    assert finding.is_ok
+    assert f"schema {app.schema_version()}" in finding.words
+
+
+def test_a_database_that_is_being_served_is_fine_and_said_so(environment, lock):
+    finding = found(environment, "store")
+
+    assert finding.is_ok
+    assert "served by process 4711" in finding.words
+
+
+def test_a_database_of_a_newer_release_is_a_failure(environment, database):
+    with sqlite3.connect(database) as connection:
+        connection.execute("INSERT INTO migrations (version, name) VALUES (9999, 'later')")
+    connection.close()
+
+    finding = found(environment, "store")
+
+    assert "9999" in finding.words
+    assert "newer release" in (finding.remedy or "")
+
+
+def test_a_file_that_is_no_database_is_a_failure(environment, tmp_path):
+    (tmp_path / "runstead.db").write_bytes(b"certainly not a database" * 100)
+
+    assert not found(environment, "store").is_ok
+
+
+def test_a_data_folder_that_is_a_file_is_a_failure(environment, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    assert not found(environment | {"RUNSTEAD_DATA_DIR": str(tmp_path / "file")}, "data folder").is_ok
+
+
+def test_a_full_disk_is_a_failure(environment, monkeypatch):
+    monkeypatch.setattr(doctor, "ENOUGH_DISK", 2**80)
+
+    assert not found(environment, "disk").is_ok
+
+
+def test_a_model_that_does_not_answer_is_a_failure_with_its_words(environment, monkeypatch):
+    monkeypatch.setattr(app, "open_model", lambda chosen: BrokenModel())
+
+    finding = found(environment, "model")
+
+    assert finding.words == "The model server cannot be reached"
+    assert not finding.is_ok
+
+
+def test_a_missing_embedded_model_has_two_ways_out(environment, monkeypatch):
+    monkeypatch.setattr(
+        app, "what_model_is_missing", lambda chosen: "The weights are missing. Run runstead model prepare; or set X."
+    )
+
+    finding = found(environment, "model")
+
+    assert finding.words == "The weights are missing"
+    assert finding.remedy == "Run runstead model prepare; or set X."
+
+
+def test_settings_are_shown_without_their_secrets():
+    secret = {entry.name: "sk-secret" for entry in settings.ENTRIES if entry.is_secret}
+    shown = dict(doctor.shown_settings(secret | {"RUNSTEAD_MODEL_URL": "https://me:sk-secret@host/v1"}))
+
+    assert set(shown) == {entry.name for entry in settings.ENTRIES}
+    assert not any("sk-secret" in value for value in shown.values())
+    assert "host/v1" in shown["RUNSTEAD_MODEL_URL"]
+
+
+@pytest.mark.parametrize(("max_runs", "status"), [("10", 0), ("many", 1)])
+def test_the_command_prints_a_line_for_each_and_ends_with_1_if_one_fails(environment, max_runs, status):
+    result = CliRunner().invoke(cli.main, ["doctor"], env=environment | {"RUNSTEAD_MAX_RUNS": max_runs})
+
+    assert result.exit_code == status
+    lines = [line for line in result.output.splitlines() if line.startswith(("ok", "fail"))]
+    assert any(line.startswith("fail") for line in lines) is bool(status)
+    assert lines
