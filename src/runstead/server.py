@@ -14,6 +14,7 @@ import uvloop
 from runstead import app
 from runstead.domain.errors import ModelFailed
 from runstead.http.auth import is_loopback
+from runstead.http.connection import Connection
 from runstead.ports import Model
 from runstead.settings import Settings
 
@@ -71,7 +72,7 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: 
     async with app.running(settings, bound_host=host) as node:
         config = uvicorn.Config(
             node.asgi,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="off",
             access_log=False,

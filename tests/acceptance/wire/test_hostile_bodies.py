@@ -168,7 +168,7 @@ def test_of_a_repeated_key_the_last_counts(api):
 
 
 def test_text_outside_the_basic_plane_is_kept_as_it_was_sent(api):
-    words = "🦊 \U0010ffff é ‮ \x7f 𝄞"
+    words = "🦊 \U0010ffff é \u202e \x7f 𝄞"
 
     assistant = api.post("/assistants", {"model": words, "name": words, "metadata": {words: words}})
 
