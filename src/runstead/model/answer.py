@@ -9,6 +9,7 @@ from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
+    ClientHttpProxyError,
     ClientOSError,
     ClientResponse,
     ConnectionTimeoutError,
@@ -158,6 +159,8 @@ def translated() -> Iterator[None]:
     except ClientConnectorCertificateError as error:
         reason = getattr(error.certificate_error, "verify_message", "") or "verification failed"
         raise UpstreamError(str(reason), failure=Failure.UNTRUSTED) from error
+    except ClientHttpProxyError as error:
+        raise UpstreamError(f"the proxy answered {error.status}", failure=Failure.UNREACHABLE) from error
     except ConnectionTimeoutError as error:
         raise UpstreamError("connecting took too long", failure=Failure.UNREACHABLE) from error
     except TimeoutError as error:

@@ -15,7 +15,7 @@ from yarl import URL
 from runstead.domain.errors import ModelFailed
 from runstead.model.answer import Answer, read_bounded, translated
 from runstead.model.cards import Card, read_cards
-from runstead.model.connection import authorization, environment_proxy, load_trust, open_session, parse_base_url
+from runstead.model.connection import environment_proxy, identity, load_trust, open_session, parse_base_url
 from runstead.model.dialect import Dialect, Refused, adapt, newly_refused
 from runstead.model.model_map import served_name
 from runstead.model.retry import Patience, RetryPolicy, retry_after
@@ -56,7 +56,7 @@ class ChatCompletions:
     ) -> None:
         address = parse_base_url(base_url)
         self._base = address.with_user(None)
-        self._identity = authorization(key, address)
+        self._identity = identity(key, address)
         self._secret = key or address.password
         self._model_map = model_map or {}
         self._window = window
@@ -145,6 +145,7 @@ class ChatCompletions:
         with translated():
             return await self._connected().post(
                 self._base / "chat" / "completions",
+                headers=self._identity,
                 data=body if len(body) < LARGE_BODY else io.BytesIO(body),
                 proxy=self._proxy,
                 proxy_headers=self._proxy_headers,
@@ -166,6 +167,7 @@ class ChatCompletions:
         with translated():
             async with self._connected().get(
                 self._base / "models",
+                headers=self._identity,
                 proxy=self._proxy,
                 proxy_headers=self._proxy_headers,
                 allow_redirects=False,
@@ -180,7 +182,7 @@ class ChatCompletions:
 
     def _connected(self) -> ClientSession:
         if self._session is None:
-            self._session = open_session(self._identity, self._trust, self._idle_limit)
+            self._session = open_session(self._trust, self._idle_limit)
         return self._session
 
     def _leave(self, answer: Answer, *, complete: bool) -> None:

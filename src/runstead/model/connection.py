@@ -39,12 +39,15 @@ def load_trust(ca_file: Path | None) -> ssl.SSLContext | bool:
     return context
 
 
-def authorization(key: str | None, url: URL) -> str | None:
-    """The header that identifies us: the key, or else the credentials in the address."""
-    return f"Bearer {key}" if key else _basic(url)
+def identity(key: str | None, url: URL) -> dict[str, str]:
+    """The headers that identify us: the key, or else the credentials in the address.
+
+    They belong to each request, never to the session: aiohttp sends a session's headers to the proxy as well.
+    """
+    return {"Authorization": f"Bearer {key}"} if key else _basic(url)
 
 
-def open_session(identity: str | None, trust: ssl.SSLContext | bool, idle_limit: float) -> ClientSession:
+def open_session(trust: ssl.SSLContext | bool, idle_limit: float) -> ClientSession:
     """A session without a total time limit, a connection limit or cookies. `idle_limit` in seconds."""
     headers = {
         # A proxy that compresses an event stream also holds it back.
@@ -52,8 +55,6 @@ def open_session(identity: str | None, trust: ssl.SSLContext | bool, idle_limit:
         "Content-Type": "application/json",
         "User-Agent": "runstead",
     }
-    if identity:
-        headers["Authorization"] = identity
     return ClientSession(
         connector=TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=trust),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=idle_limit),
@@ -74,14 +75,14 @@ def environment_proxy(url: URL) -> tuple[URL | None, dict[str, str]]:
     proxy = URL(found if "://" in found else f"http://{found}")
     if proxy.scheme not in {"http", "https"}:
         return None, {}
-    identity = _basic(proxy)
-    return proxy.with_user(None), {"Proxy-Authorization": identity} if identity else {}
+    # aiohttp makes it Proxy-Authorization, for plain requests and for tunnels.
+    return proxy.with_user(None), _basic(proxy)
 
 
-def _basic(url: URL) -> str | None:
+def _basic(url: URL) -> dict[str, str]:
     if not url.user:
-        return None
-    return "Basic " + b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+        return {}
+    return {"Authorization": "Basic " + b64encode(f"{url.user}:{url.password or ''}".encode()).decode()}
 
 
 def _is_loopback(host: str) -> bool:

@@ -124,8 +124,8 @@ def _adapter(child: Child) -> ChatCompletions:
         window=CONTEXT // SLOTS,
         idle_limit=IDLE_LIMIT,
         trust_env=False,
-        # A dead child comes back at another port; who started it knows better when to ask again.
-        retry=RetryPolicy(retries=0),
+        # Once, for a connection that was just closed. A dead child comes back at another port: not a matter of waiting.
+        retry=RetryPolicy(retries=1, first_wait=0.0),
     )
 
 

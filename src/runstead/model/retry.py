@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
-from runstead.model.upstream_errors import UpstreamError
+from runstead.model.upstream_errors import Failure, UpstreamError
 
 LAST_WAIT = 0.9
 """A wait takes at most this share of the time left, so that the attempt after it has some."""
@@ -37,6 +37,9 @@ class Patience:
         self._retried += 1
         if error.retry_after is not None:
             return error.retry_after if error.retry_after <= left else None
+        if error.failure is Failure.CUT and self._retried == 1:
+            # Mostly a kept connection that the server closed just when it was used again: a new one is all it takes.
+            return 0.0
         wait = self._policy.first_wait * self._policy.growth ** (self._retried - 1)
         # Many runs fail at the same moment; they should not all come back at the same moment.
         wait *= random.uniform(0.75, 1.25)

@@ -2,7 +2,7 @@ import pytest
 from yarl import URL
 
 from runstead.domain.errors import ModelFailed
-from runstead.model.connection import authorization, environment_proxy, load_trust, parse_base_url
+from runstead.model.connection import environment_proxy, identity, load_trust, parse_base_url
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -21,7 +21,7 @@ def test_the_environment_names_the_proxy_and_its_credentials(environment):
     proxy, headers = environment_proxy(URL("https://models.example/v1"))
 
     assert str(proxy) == "http://proxy.example:3128"
-    assert headers == {"Proxy-Authorization": "Basic dXNlcjp3b3Jk"}
+    assert headers == {"Authorization": "Basic dXNlcjp3b3Jk"}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_unusable_ca_file_names_the_setting(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("key", "url", "identity"),
+    ("key", "url", "header"),
     [
         (None, "http://host/v1", None),
         ("sk-key", "http://host/v1", "Bearer sk-key"),
@@ -67,5 +67,5 @@ def test_an_unusable_ca_file_names_the_setting(tmp_path, content):
         ("sk-key", "http://user:word@host/v1", "Bearer sk-key"),
     ],
 )
-def test_a_key_goes_before_credentials_in_the_address(key, url, identity):
-    assert authorization(key, URL(url)) == identity
+def test_a_key_goes_before_credentials_in_the_address(key, url, header):
+    assert identity(key, URL(url)).get("Authorization") == header

@@ -28,7 +28,7 @@ def test_calls_are_left_out_and_results_are_told_as_text():
 
 
 def test_parts_become_text():
-    parts = [ChatText("Look:"), ChatImage(image_url=ChatImageUrl(url="data:,"))]
+    parts: list[ChatText | ChatImage] = [ChatText("Look:"), ChatImage(image_url=ChatImageUrl(url="data:,"))]
 
     assert plain_messages([ChatMessage(role="user", content=parts)])[0].content == "Look:\n[an image]"
 

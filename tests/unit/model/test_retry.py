@@ -17,6 +17,17 @@ def test_two_retries_with_growing_waits_and_no_third():
     assert third is None
 
 
+def test_a_cut_connection_is_made_anew_at_once_and_then_with_a_wait():
+    patience = Patience(RetryPolicy(), started=0.0)
+    cut = UpstreamError("", failure=Failure.CUT)
+
+    first, second = patience.wait(cut, 0.1), patience.wait(cut, 0.2)
+
+    assert first == 0.0
+    assert second is not None
+    assert second > 0.5
+
+
 def test_nothing_is_begun_after_the_time_is_up():
     assert Patience(RetryPolicy(), started=0.0).wait(BUSY, 8.0) is None
 
