@@ -4,6 +4,7 @@ A turn (an assistant's words, its calls and their outputs) is never separated; t
 """
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from runstead.wire.chat import (
     ChatToolCall,
 )
 from runstead.wire.messages import ImageUrlContent, Message, RefusalContent, TextContent
-from runstead.wire.run_steps import FunctionToolCall, MessageCreation, RunStep, ToolCalls
+from runstead.wire.run_steps import FunctionToolCall, MessageCreation, RunStep, StepDetails, ToolCalls
 from runstead.wire.runs import Run
 from runstead.wire.tools import FunctionTool, JsonObjectFormat, JsonSchemaFormat, NamedToolChoice
 
@@ -141,41 +142,40 @@ def _turns(
     by_run: dict[RunId, list[RunStep]] = {}
     for step in (*earlier, *(record.step for record in steps)):
         by_run.setdefault(step.run_id, []).append(step)
-    by_id = {message.id: message for message in messages}
     turns: list[Turn] = []
-    told: set[RunId] = set()
-    for message in messages:
-        if message.run_id is None or message.run_id not in by_run:
-            turns.append([_chat_message(message)])
-        elif message.run_id not in told:
-            told.add(message.run_id)
-            turns += _turns_of(by_run[message.run_id], by_id)
-    if run.id not in told and run.id in by_run:
-        turns += _turns_of(by_run[run.id], by_id)
-    return turns
+    # A thread is locked while a run writes to it: what one run said stands together.
+    for run_id, said in groupby(messages, key=lambda message: message.run_id):
+        if run_id is None:
+            turns += [[_chat_message(message)] for message in said]
+        else:
+            turns += _turns_of_run(list(said), by_run.pop(run_id, ()))
+    return turns + _turns_of_run((), by_run.get(run.id, ()))
 
 
-def _turns_of(steps: Sequence[RunStep], by_id: dict[Any, Message]) -> list[Turn]:
-    """A run's own turns, in the order of its steps."""
+def _turns_of_run(messages: Sequence[Message], steps: Sequence[RunStep]) -> list[Turn]:
+    """What one run said and called. Its steps tell which words came with which calls."""
+    left = {message.id: message for message in messages}
     turns: list[Turn] = []
-    words: str | None = None
+    words: Message | None = None
     for step in steps:
         details = step.step_details
         if isinstance(details, MessageCreation):
             if words is not None:
-                turns.append([ChatMessage(role="assistant", content=words)])
-            message = by_id.get(details.message_creation.message_id)
-            words = None if message is None else _text(message)
-        elif step.status == "completed":
-            turns += _calls(details, words)
+                turns.append([_chat_message(words)])
+            words = left.pop(details.message_creation.message_id, None)
+        else:
+            turns += _with_calls(None if words is None else _text(words), details)
             words = None
     if words is not None:
-        turns.append([ChatMessage(role="assistant", content=words)])
-    return turns
+        turns.append([_chat_message(words)])
+    # A message whose step was not read is older than every step that was.
+    return [[_chat_message(message)] for message in left.values()] + turns
 
 
-def _calls(details: ToolCalls, words: str | None) -> list[Turn]:
-    calls = [call for call in details.tool_calls if isinstance(call, FunctionToolCall)]
+def _with_calls(words: str | None, details: StepDetails) -> list[Turn]:
+    """The turn of a tool_calls step; none at all if a call has no output."""
+    made = details.tool_calls if isinstance(details, ToolCalls) else []
+    calls = [call for call in made if isinstance(call, FunctionToolCall)]
     if not calls or any(call.function.output is None for call in calls):
         return []
     asked = ChatMessage(
