@@ -80,12 +80,17 @@ def build(
     tools = _tools(run)
     fixed = [ChatMessage(role="system", content=run.instructions)] if run.instructions else []
     kept, tokens = _fit(fixed, turns, tools, budget, count)
-    left_out += sum(len([m for m in turn if m.role == "user"]) for turn in turns[: len(turns) - len(kept)])
+    left_out += sum(_is_of_the_thread(message) for turn in turns[: len(turns) - len(kept)] for message in turn)
     prompt = fixed + [message for turn in kept for message in turn]
     if not any(message.role != "system" for message in prompt):
         # Servers refuse a conversation without a message; this one is not stored.
         prompt.append(ChatMessage(role="user", content=""))
     return Prompt(_request(record, prompt, tools, budget), left_out, tokens)
+
+
+def _is_of_the_thread(message: ChatMessage) -> bool:
+    """Whether it is one of the thread's messages, rather than calls alone or their outputs."""
+    return message.role != "tool" and message.content is not None
 
 
 def _request(
@@ -217,8 +222,7 @@ def _fit(
     fixed: Turn, turns: list[Turn], tools: list[dict[str, Any]], budget: Budget, count: Callable[[str], int]
 ) -> tuple[list[Turn], int]:
     """As many of the newest turns as the budgets hold, at least one; and what all of it costs."""
-    limits = [limit for limit in (budget.window, budget.prompt_left) if limit is not None]
-    limit = min(limits)
+    limit = budget.window if budget.prompt_left is None else min(budget.window, budget.prompt_left)
     tools_text = msgspec.json.encode(tools).decode() if tools else ""
     # A token is at least one byte, so a prompt of few bytes fits without being counted.
     at_most = sum(_cost(turn, _bytes) for turn in (fixed, *turns)) + _bytes(tools_text)
@@ -228,15 +232,13 @@ def _fit(
     kept: list[Turn] = []
     for turn in reversed(turns):
         cost = _cost(turn, count)
-        if used + cost > limit and (kept or used + cost > (budget.prompt_left or budget.window)):
+        # The newest turn may be too long for the window: then the server's own words are the better refusal.
+        if kept and used + cost > limit:
             break
         kept.append(turn)
         used += cost
-    if not kept and turns:
-        if budget.prompt_left is not None and used + _cost(turns[-1], count) > budget.prompt_left:
-            raise TooLong
-        # The newest turn alone is too long for the window: the server's own words are the better refusal.
-        kept.append(turns[-1])
+    if budget.prompt_left is not None and used > budget.prompt_left:
+        raise TooLong
     return kept[::-1], used
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from runstead.domain import prompt
-from runstead.domain.prompt import IMAGE_TOKENS, MESSAGE_OVERHEAD, Budget, Prompt
+from runstead.domain.prompt import IMAGE_TOKENS, MESSAGE_OVERHEAD, Budget, Prompt, TooLong
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.base import RunId
 from runstead.wire.chat import ChatImage, ChatMessage, ChatText
@@ -315,9 +317,27 @@ def test_the_newest_turn_is_sent_even_if_the_window_is_smaller():
     assert len(lines(build(thread, budget=Budget(window=20)))) == 1
 
 
+@pytest.mark.parametrize("prompt_left", [-5, 0, 1, cost(LONG) - 1])
+@pytest.mark.parametrize("window", [20, 100_000])
+def test_the_runs_own_budget_is_kept_to_the_letter(prompt_left, window):
+    with pytest.raises(TooLong):
+        build([message("1", LONG)], budget=Budget(window=window, prompt_left=prompt_left))
+
+
+def test_the_runs_own_budget_holds_for_its_instructions_too():
+    with pytest.raises(TooLong):
+        build([], record=a_record(run={"instructions": LONG}), budget=Budget(window=100_000, prompt_left=10))
+
+
 def test_a_prompt_that_just_fits_is_sent():
     built = build([message("1", LONG)], budget=Budget(window=100_000, prompt_left=cost(LONG)))
     assert (built.tokens, built.left_out) == (cost(LONG), 0)
+
+
+def test_answers_that_are_left_out_are_counted_too():
+    thread = [message("1", LONG), said_by("run_0", "2", LONG), message("3", "new")]
+    earlier = earlier_run(tool_step("step_1", [call("a", LONG)]), message_step("step_2", "2"))
+    assert build(thread, earlier=earlier, budget=Budget(window=20)).left_out == 2
 
 
 def test_an_image_costs_what_the_original_took_for_one():
@@ -330,3 +350,32 @@ def test_nothing_is_counted_while_the_bytes_already_fit():
         raise AssertionError
 
     prompt.build(a_record(), [], [message("1", "Hi")], [], older=0, budget=Budget(window=10), count=count)
+
+
+turns = st.lists(
+    st.tuples(st.sampled_from(["user", "answer", "calls"]), st.integers(1, 30), st.integers(1, 3)), max_size=8
+)
+
+
+@given(turns, st.integers(1, 300))
+def test_whatever_is_left_out_turns_stay_whole_and_the_newest_stay(shapes, window):
+    thread, earlier = [], []
+    for i, (kind, size, calls) in enumerate(shapes):
+        text = "word " * size + str(i)
+        if kind == "user":
+            thread.append(message(str(i), text))
+        else:
+            thread.append(said_by(f"run_x{i}", str(i), text))
+        if kind == "calls":
+            made = [call(f"c{i}.{n}", "out " * size) for n in range(calls)]
+            earlier += earlier_run(message_step(f"{i}a", str(i)), tool_step(f"{i}b", made), run_id=f"run_x{i}")
+
+    whole = build(thread, earlier=earlier).request.messages
+    built = build(thread, earlier=earlier, budget=Budget(window=window))
+
+    kept = [] if not thread else built.request.messages
+    assert kept == whole[len(whole) - len(kept) :] if thread else True
+    asked = [c.id for m in kept for c in (m.tool_calls or [])]
+    assert asked == [m.tool_call_id for m in kept if m.role == "tool"]
+    shown = sum(1 for m in kept if m.role != "tool" and m.content is not None)
+    assert built.left_out == len(thread) - shown
