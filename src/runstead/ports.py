@@ -49,7 +49,8 @@ class Snapshot(Struct, frozen=True):
 
     `steps` are the run's own, oldest first. `messages` are the thread's newest, oldest first, as many as
     fit the asked number of bytes (at least one); `older` tells how many were not read. `earlier_steps` are
-    the completed tool_calls steps of the thread's other runs, oldest first, within the same number of bytes.
+    the completed tool_calls steps of the thread's other runs and the message steps beside them, which tell the
+    order of calls and words, oldest first, within the same number of bytes.
     """
 
     record: RunRecord
@@ -150,7 +151,7 @@ class Bus(Protocol):
     def emit(self, run_id: RunId, events: Sequence[StreamEvent]) -> None:
         """Publish events of a run, in order. Never waits for a reader."""
 
-    def history(self, run_id: RunId) -> list[StreamEvent]:
+    async def history(self, run_id: RunId) -> list[StreamEvent]:
         """What is still kept of a run's events, oldest first."""
 
     def tail(self, run_id: RunId, after: tuple[int, int] | None) -> AbstractAsyncContextManager["Tail"]:

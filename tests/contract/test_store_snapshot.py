@@ -75,28 +75,36 @@ async def test_the_newest_messages_that_fit_are_read_and_the_others_counted(stor
         assert snapshot.older == 6 - fit
 
 
-async def test_earlier_steps_are_the_completed_calls_of_the_threads_other_runs(store: Store) -> None:
+async def test_earlier_steps_are_those_of_the_threads_other_runs_that_called_something(store: Store) -> None:
     thread, other = a_thread(), a_thread()
     first, second, stranger = ended(a_record(thread)), ended(a_record(thread)), ended(a_record(other))
-    current = claimed(a_record(thread))
-    kept = [a_call_step(first, "a"), a_call_step(second, "b"), a_call_step(second, "c")]
-    await store.commit(thread_with(thread, first, second))
+    silent, current = ended(a_record(thread)), claimed(a_record(thread))
+    kept = [
+        a_call_step(first, "a"),
+        a_step(first),
+        a_call_step(second, "b"),
+        a_step(second, status="cancelled"),
+        a_call_step(second, "c"),
+    ]
+    await store.commit(thread_with(thread, first, second, silent))
     await store.commit(thread_with(other, stranger))
     await store.commit(
         change(
             InsertRun(current),
             InsertStep(kept[0]),
-            InsertStep(a_step(first)),
-            InsertStep(a_call_step(first, status="failed")),
             InsertStep(kept[1]),
-            InsertStep(a_call_step(stranger)),
+            InsertStep(a_call_step(first, status="failed")),
+            InsertStep(a_step(silent)),
             InsertStep(kept[2]),
+            InsertStep(a_call_step(stranger)),
+            InsertStep(kept[3]),
+            InsertStep(kept[4]),
             InsertStep(a_call_step(current)),
         )
     )
-    size = len(encode(kept[0].step))
+    last_two = sum(len(encode(record.step)) for record in kept[-2:])
 
-    for max_bytes, fit in ((PLENTY, 3), (2 * size, 2), (0, 1)):
+    for max_bytes, fit in ((PLENTY, 5), (last_two, 2), (0, 1)):
         snapshot = await store.snapshot(current.run.id, max_bytes)
         assert snapshot is not None
         assert snapshot.earlier_steps == [record.step for record in kept[-fit:]]

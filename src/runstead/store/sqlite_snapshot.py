@@ -23,7 +23,7 @@ def read_snapshot(connection: sqlite3.Connection, run_id: RunId, max_bytes: int)
     older = 0
     if oldest is not None:
         older = connection.execute(statements.COUNT_OLDER_MESSAGES, {**scope, "seq": oldest}).fetchone()[0]
-    earlier, _ = _newest(connection.execute(statements.NEWEST_TOOL_CALLS, scope), rows.decode_step, max_bytes)
+    earlier, _ = _newest(connection.execute(statements.NEWEST_EARLIER_STEPS, scope), rows.decode_step, max_bytes)
     return Snapshot(record, [rows.step_record_of(step) for step in steps], messages, older, earlier)
 
 

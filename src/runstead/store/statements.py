@@ -124,8 +124,14 @@ UPDATE run_steps SET type = :type, status = :status, body = :body, extra = :extr
 GET_STEP: Final = "SELECT body FROM run_steps WHERE id = :id AND run_id = :run_id AND thread_id = :thread_id"
 STEPS: Final = _listing("run_steps", "body", "run_id = :run_id")
 LIST_STEPS: Final = f"SELECT {_STEP} FROM run_steps WHERE run_id = :run_id ORDER BY seq"  # noqa: S608
-NEWEST_TOOL_CALLS: Final = """
+NEWEST_EARLIER_STEPS: Final = """
 SELECT seq, body FROM run_steps
- WHERE thread_id = :thread_id AND type = 'tool_calls' AND status = 'completed' AND run_id <> :run_id
+ WHERE seq IN (
+         SELECT seq FROM run_steps
+          WHERE run_id IN (
+                  SELECT run_id FROM run_steps
+                   WHERE thread_id = :thread_id AND type = 'tool_calls' AND status = 'completed'
+                     AND run_id <> :run_id)
+            AND (type = 'message_creation' OR status = 'completed'))
  ORDER BY seq DESC
 """

@@ -19,7 +19,7 @@ ASKED_OFTEN = {
     "steps": statements.LIST_STEPS,
     "newest messages": statements.NEWEST_MESSAGES,
     "older messages": statements.COUNT_OLDER_MESSAGES,
-    "newest calls": statements.NEWEST_TOOL_CALLS,
+    "newest earlier steps": statements.NEWEST_EARLIER_STEPS,
     "messages": statements.MESSAGES.desc,
     "messages of a run": statements.MESSAGES_OF_RUN.asc,
     "runs": statements.RUNS.desc,
