@@ -171,12 +171,6 @@ def cut(
     return _concluded(record, ended, answer, usage, said)
 
 
-def over_prompt_budget(record: RunRecord, *, now: float) -> Concluded:
-    """Not even the newest message fits the run's prompt budget."""
-    details = RunIncompleteDetails("max_prompt_tokens")
-    return exhausted(record, details, now=now)
-
-
 def exhausted(record: RunRecord, details: RunIncompleteDetails, *, now: float) -> Concluded:
     """A budget is used up before the model could be asked again."""
     ended = run_lifecycle.end(record, "cut_short", now=now, details=details)
@@ -223,5 +217,10 @@ def used_call_ids(steps: Sequence[StepRecord]) -> set[str]:
 
 
 def estimate_tokens(text: str) -> int:
-    """A rough count for a server that sends no usage: four bytes a token."""
-    return math.ceil(len(text.encode("utf-8", "replace")) / 4)
+    """A rough count for a server that sends no usage."""
+    return tokens_of(len(text.encode("utf-8", "replace")))
+
+
+def tokens_of(bytes: int) -> int:
+    """As many tokens as so many bytes of text usually are: four bytes a token."""
+    return math.ceil(bytes / 4)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runstead.domain import prompt, tokens, turn
 from runstead.domain.answer import Answer
@@ -124,7 +125,9 @@ class ModelCall:
             )
 
         try:
-            return build(_refuse_to_count)
+            # Never counted, so known only by its bytes: a bound, which is no estimate.
+            bounded = build(_refuse_to_count)
+            return replace(bounded, tokens=turn.tokens_of(bounded.tokens))
         except _TooLongToGuess:
             # Counting is slow, and loads the ranks the first time: not on the loop.
             return await asyncio.to_thread(build, tokens.count)
@@ -148,5 +151,4 @@ class ModelCall:
             return Usage(said.prompt_tokens, said.completion_tokens, said.prompt_tokens + said.completion_tokens)
         words = answer.text + "".join(call.function.arguments for call in answer.tool_calls())
         completion = turn.estimate_tokens(words)
-        # A prompt that was never counted is known only by its bytes.
         return Usage(self._prompt_tokens, completion, self._prompt_tokens + completion)
