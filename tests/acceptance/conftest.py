@@ -9,6 +9,7 @@ import pytest
 from openai import OpenAI
 
 from tests.acceptance.processes import Server, scripted_server, start_server
+from tests.acceptance.scene import CLOCK, WEATHER, Scene
 from tests.acceptance.scripted import Model, ScriptedServer
 
 KEY = "sk-any-key"
@@ -46,3 +47,15 @@ def model(scripted: ScriptedServer, request: pytest.FixtureRequest) -> Model:
 def data_dir(tmp_path: Path) -> Path:
     """An empty folder for a server of the test's own."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def scene(client: OpenAI, model: Model) -> Scene:
+    """An assistant without tools and a thread in which a user said hello."""
+    return Scene.open(client, model, "Hello")
+
+
+@pytest.fixture
+def scene_with_tools(client: OpenAI, model: Model) -> Scene:
+    """An assistant with two functions, and a user who asks for both."""
+    return Scene.open(client, model, "Weather and time in Oslo?", tools=[WEATHER, CLOCK])
