@@ -104,6 +104,9 @@ def _keys(value: str) -> tuple[str, ...]:
     keys = _list(value)
     if value.strip() and not keys:
         raise ValueError("it is set but holds no key; unset it to accept any key on loopback.")
+    if not all(key.isascii() and key.isprintable() and " " not in key for key in keys):
+        # Clients disagree about how to write anything else into a header.
+        raise ValueError("a key is made of visible ASCII characters.")
     return keys
 
 
