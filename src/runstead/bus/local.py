@@ -92,7 +92,7 @@ class LocalBus:
         self._resting.pop(run_id, None)
         self._logs.pop(run_id, None)
 
-    def history(self, run_id: RunId) -> list[StreamEvent]:
+    async def history(self, run_id: RunId) -> list[StreamEvent]:
         """See ports.Bus."""
         log = self._logs.get(run_id)
         return [] if log is None else log.events

@@ -3,19 +3,16 @@
 from hashlib import blake2b
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-LENGTH = 24
-ENTROPY_BYTES = 18
-"""How many random bytes a new id takes: 62^24 is just under 2^143."""
+ENTROPY_BYTES = 24
+"""How many random bytes a new id takes, one a character: 62^24 is just under 2^143."""
+
+# Eight of the 62 letters and digits come a quarter more often than the others, which costs a fraction of a bit.
+_LETTERS = bytes(ord(ALPHABET[byte % 62]) for byte in range(256))
 
 
 def spell(prefix: str, entropy: bytes) -> str:
-    """An id such as `run_4Gk…`: the prefix and 24 letters and digits."""
-    number = int.from_bytes(entropy, "big")
-    letters = []
-    for _ in range(LENGTH):
-        number, digit = divmod(number, 62)
-        letters.append(ALPHABET[digit])
-    return prefix + "".join(letters)
+    """An id such as `run_4Gk…`: the prefix and a letter or digit for each byte."""
+    return prefix + entropy.translate(_LETTERS).decode("ascii")
 
 
 def derive(prefix: str, *names: object) -> str:

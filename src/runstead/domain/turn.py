@@ -23,7 +23,6 @@ from runstead.wire.runs import (
     LastError,
     RequiredToolCall,
     RunIncompleteDetails,
-    RunIncompleteReason,
     Usage,
 )
 from runstead.wire.tools import CodeInterpreterTool, FunctionTool

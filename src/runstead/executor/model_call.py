@@ -33,7 +33,7 @@ class _TooLongToGuess(Exception):
     """The prompt's tokens have to be counted."""
 
 
-def _refuse_to_count(text: str) -> int:
+def _refuse_to_count(_text: str) -> int:
     raise _TooLongToGuess
 
 

@@ -11,7 +11,6 @@ import structlog
 from msgspec import Struct
 
 from runstead.domain import speech, takeover, turn
-from runstead.domain.answer import Answer
 from runstead.domain.change import Change, ReplaceRun
 from runstead.domain.errors import Stale, Unavailable
 from runstead.domain.records import RunRecord
@@ -83,7 +82,7 @@ class RunDriver:
             self._emit([speech.of_run(self.record.run)])
             return
         steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
-        history = self._tools.bus.history(self.record.run.id)
+        history = await self._tools.bus.history(self.record.run.id)
         stored = {step.step.id for step in steps}
         self._emit(takeover.closings(history, stored, now=int(self._tools.clock.now())))
 

@@ -26,7 +26,8 @@ class Keys:
         if not key:
             raise MissingKey
         digest = sha256(key.encode("utf-8", "surrogateescape")).digest()
-        if not any([hmac.compare_digest(digest, known) for known in self._digests]):
+        matches = [hmac.compare_digest(digest, known) for known in self._digests]
+        if not any(matches):
             raise InvalidKey(key)
 
 

@@ -1,6 +1,7 @@
 """Asking a run to stop, and waiting until it has."""
 
 import asyncio
+import contextlib
 
 from runstead.domain import unleased
 from runstead.domain.errors import NotCancellable
@@ -35,10 +36,8 @@ async def cancel_and_wait(api: Api, thread_id: ThreadId) -> None:
     if active is None:
         return
     async with api.bus.tail(active.run.id, None) as tail:
-        try:
+        with contextlib.suppress(NotCancellable):
             await cancel(api, thread_id, active.run.id)
-        except NotCancellable:
-            pass
         try:
             async with asyncio.timeout(WAIT_FOR):
                 while await _is_active(api, active):

@@ -12,10 +12,10 @@ from runstead.http import sse
 from runstead.http.api import Api, Call, RunStream, Version
 from runstead.http.bodies import read_json
 from runstead.http.decoding import decode
+from runstead.http.errors import UnknownUrl
 from runstead.http.operations import Operation
 from runstead.http.queries import NO_QUERY, parse_query
 from runstead.http.versions import version_of
-from runstead.http.errors import UnknownUrl
 from runstead.wire import v1
 from runstead.wire.runs import Run
 

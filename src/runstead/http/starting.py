@@ -3,6 +3,8 @@
 That saves a commit and a hop before the model is called; the client is still told `queued` first.
 """
 
+import asyncio
+
 from msgspec.structs import replace
 
 from runstead.domain import run_lifecycle
@@ -22,6 +24,8 @@ async def commit_queued(api: Api, queued: RunRecord, change: Change) -> None:
         writes = tuple(_claimed(write, claimed) for write in change.writes)
         await api.journal.commit(replace(change, writes=writes, offers=()))
         seat.start(claimed)
+        # Let the driver ask the model before this request is answered: the model is what takes time.
+        await asyncio.sleep(0)
     finally:
         seat.give_back()
 
