@@ -5,13 +5,18 @@ was lost.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from runstead.ports import BusStopped, EventsLost
-from runstead.wire.events import LAST_EVENTS, StreamEvent
+from runstead.wire.events import StreamEvent
 
 EVENT_OVERHEAD = 200
 """Bytes an event is taken to cost beyond its data."""
+
+
+FIRST = (1, 0)
+"""The place of a run's first event."""
 
 
 class EventLog:
@@ -21,21 +26,26 @@ class EventLog:
         self._max_bytes = max_bytes
         self._events: list[StreamEvent] = []
         self._dropped = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: set[asyncio.Future[None]] = set()
         self.readers = 0
         self.size = 0
-        self.is_resting = False
         self.is_stopped = False
         self.last_touched = 0.0
 
     def append(self, events: Sequence[StreamEvent]) -> None:
         """Add events and wake the readers."""
         self._events.extend(events)
-        self.size += sum(len(event.data) + EVENT_OVERHEAD for event in events)
-        self.is_resting = events[-1].name in LAST_EVENTS
+        self.size += sum(map(_size, events))
         if self.size > self._max_bytes:
-            self._drop_oldest()
+            # A quarter at once, so that a long run does not move the list at every event.
+            self._drop_oldest(self._max_bytes * 3 // 4)
         self._wake_readers()
+
+    def clear(self) -> None:
+        """Drop all events. A reader that has read them notices nothing."""
+        self._dropped += len(self._events)
+        self._events.clear()
+        self.size = 0
 
     def stop(self) -> None:
         """Send the readers away once they have read everything."""
@@ -45,13 +55,11 @@ class EventLog:
     def _wake_readers(self) -> None:
         for waiter in self._waiters:
             _wake(waiter)
-        self._waiters.clear()
 
-    def _drop_oldest(self) -> None:
-        # A quarter at once, so that a long run does not move the list at every event.
-        goal, index = self._max_bytes * 3 // 4, 0
+    def _drop_oldest(self, goal: int) -> None:
+        index = 0
         while self.size > goal and index < len(self._events) - 1:
-            self.size -= len(self._events[index].data) + EVENT_OVERHEAD
+            self.size -= _size(self._events[index])
             index += 1
         del self._events[:index]
         self._dropped += index
@@ -67,21 +75,16 @@ class EventLog:
         return self._dropped + len(self._events)
 
     def place_after(self, position: tuple[int, int]) -> int:
-        """The place of the first event after `(epoch, seq)`. Raises EventsLost if that was dropped."""
-        for i, event in enumerate(self._events):
-            if (event.epoch, event.seq) > position:
-                if i == 0 and not self._follows(event, position):
-                    raise EventsLost
-                return self._dropped + i
-        if not self._events:
+        """The place of the first event after `(epoch, seq)`. Raises EventsLost unless nothing is missing in between."""
+        index = bisect_right(self._events, position, key=_place)
+        if index == 0 and not (self._events and self._is_next(_place(self._events[0]), position)):
             raise EventsLost
-        return self.end
+        return self._dropped + index
 
-    def _follows(self, first: StreamEvent, position: tuple[int, int]) -> bool:
-        """Whether nothing can have been between a position and the first event kept."""
-        if self._dropped:
-            return (first.epoch, first.seq) == (position[0], position[1] + 1)
-        return True
+    @staticmethod
+    def _is_next(first: tuple[int, int], position: tuple[int, int]) -> bool:
+        """Whether no event can have been between a position and the first event kept."""
+        return first in (FIRST, (position[0], position[1] + 1))
 
     def read(self, place: int) -> list[StreamEvent]:
         """Everything from a place on. Raises EventsLost if the place was dropped."""
@@ -89,11 +92,17 @@ class EventLog:
             raise EventsLost
         return self._events[place - self._dropped :]
 
-    def wait(self) -> "asyncio.Future[None]":
-        """Done when something is appended."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        return waiter
+    async def wait(self, timeout: float) -> None:
+        """Return when something is appended, at a stop, or after `timeout` seconds."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(timeout, _wake, waiter)
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+            timer.cancel()
 
 
 class LogTail:
@@ -108,12 +117,7 @@ class LogTail:
         if self._log.end <= self._place:
             if self._log.is_stopped:
                 raise BusStopped
-            waiter = self._log.wait()
-            timer = asyncio.get_running_loop().call_later(timeout, _wake, waiter)
-            try:
-                await waiter
-            finally:
-                timer.cancel()
+            await self._log.wait(timeout)
         events = self._log.read(self._place)
         if not events and self._log.is_stopped:
             raise BusStopped
@@ -124,3 +128,11 @@ class LogTail:
 def _wake(waiter: "asyncio.Future[None]") -> None:
     if not waiter.done():
         waiter.set_result(None)
+
+
+def _size(event: StreamEvent) -> int:
+    return len(event.data) + EVENT_OVERHEAD
+
+
+def _place(event: StreamEvent) -> tuple[int, int]:
+    return event.epoch, event.seq

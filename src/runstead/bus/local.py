@@ -1,7 +1,8 @@
 """The bus of a single process: queues for offers and cancellations, a log of events per run."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from runstead.bus.event_log import EventLog, LogTail
@@ -11,11 +12,9 @@ from runstead.wire.events import StreamEvent
 KEEP_FOR = 15 * 60.0
 """Seconds a run's events are kept after its last one, memory permitting."""
 MAX_BYTES = 64 * 2**20
-"""Bytes all logs may take together; beyond that the logs that rested longest are dropped first."""
+"""Bytes all logs may take together; beyond that those are dropped first that grew least recently."""
 MAX_LOG_BYTES = 16 * 2**20
 """Bytes one run's log may take."""
-SWEEP_EVERY = 256
-"""Rests after which old logs are looked for; a sweep is cheap but not free."""
 
 
 class LocalBus:
@@ -26,13 +25,16 @@ class LocalBus:
         self._max_bytes = max_bytes
         self._max_log = max_log
         self._bytes = 0
+        self._is_stopped = False
         self._logs: dict[RunId, EventLog] = {}
-        self._resting: dict[RunId, EventLog] = {}
+        # Those that hold events, the one that grew least recently first.
+        self._by_age: OrderedDict[RunId, EventLog] = OrderedDict()
         self._offers: asyncio.Queue[RunId] = asyncio.Queue()
         self._cancels: dict[str, asyncio.Queue[RunId]] = {}
 
     def stop(self) -> None:
         """Send every reader away: this process ends."""
+        self._is_stopped = True
         for log in self._logs.values():
             log.stop()
 
@@ -65,32 +67,32 @@ class LocalBus:
         log.append(events)
         self._bytes += log.size - before
         log.last_touched = asyncio.get_running_loop().time()
-        self._resting.pop(run_id, None)
-        if log.is_resting:
-            self._resting[run_id] = log
-            self._sweep(log.last_touched)
+        self._by_age[run_id] = log
+        self._by_age.move_to_end(run_id)
+        self._forget_old(log.last_touched)
 
     def _log(self, run_id: RunId) -> EventLog:
         log = self._logs.get(run_id)
         if log is None:
             log = self._logs[run_id] = EventLog(self._max_log)
+            log.is_stopped = self._is_stopped
         return log
 
-    def _sweep(self, now: float) -> None:
-        """Drop what rested too long, and what rested longest while there is too much. Oldest come first."""
-        for run_id, log in self._oldest():
+    def _forget_old(self, now: float) -> None:
+        """Drop what is kept long enough, and what is oldest while there is too much; never the newest."""
+        while len(self._by_age) > 1:
+            run_id, log = next(iter(self._by_age.items()))
             if log.last_touched + self._keep_for > now and self._bytes <= self._max_bytes:
-                break
-            if log.readers == 0:
-                self._forget(run_id, log)
+                return
+            del self._by_age[run_id]
+            self._bytes -= log.size
+            log.clear()
+            self._drop_unused(run_id, log)
 
-    def _oldest(self) -> Iterator[tuple[RunId, EventLog]]:
-        return iter(list(self._resting.items())[:SWEEP_EVERY])
-
-    def _forget(self, run_id: RunId, log: EventLog) -> None:
-        self._bytes -= log.size
-        self._resting.pop(run_id, None)
-        self._logs.pop(run_id, None)
+    def _drop_unused(self, run_id: RunId, log: EventLog) -> None:
+        # A reader waits at its log, so that stays as long as there is one.
+        if log.readers == 0 and log.size == 0:
+            self._logs.pop(run_id, None)
 
     async def history(self, run_id: RunId) -> list[StreamEvent]:
         """See ports.Bus."""
@@ -106,8 +108,7 @@ class LocalBus:
             yield LogTail(log, log.end if after is None else log.place_after(after))
         finally:
             log.readers -= 1
-            if log.readers == 0 and log.end == 0:
-                self._logs.pop(run_id, None)
+            self._drop_unused(run_id, log)
 
 
 async def _drain(queue: "asyncio.Queue[RunId]") -> AsyncIterator[RunId]:
