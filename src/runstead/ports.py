@@ -171,6 +171,9 @@ class Tail(Protocol):
         Raises EventsLost if some were dropped before this reader saw them.
         """
 
+    async def is_at_end(self) -> bool:
+        """Whether nothing is kept that this reader has not seen."""
+
 
 class EventsLost(Exception):
     """Events between a reader's position and the present are gone; the rows have their outcome."""

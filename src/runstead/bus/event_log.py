@@ -124,6 +124,10 @@ class LogTail:
         self._place += len(events)
         return events
 
+    async def is_at_end(self) -> bool:
+        """See ports.Tail."""
+        return self._log.end <= self._place
+
 
 def _wake(waiter: "asyncio.Future[None]") -> None:
     if not waiter.done():

@@ -48,13 +48,18 @@ class Call(Struct, Generic[B], frozen=True, kw_only=True):
     path: dict[str, str]
     query: Query
     body: B
+    last_event_id: str | None = None
 
 
 class RunStream(Struct, frozen=True):
-    """An answer that is a run's events. `begin` commits what starts them, once somebody listens."""
+    """An answer that is a run's events, from `after` (epoch, seq) on or, with None, from what comes next.
+
+    `begin` commits what starts them, once somebody listens.
+    """
 
     run_id: RunId
     begin: Callable[[], Awaitable[object]]
+    after: tuple[int, int] | None = None
 
 
 async def until_settled(act: Callable[[], Awaitable[T]]) -> T:

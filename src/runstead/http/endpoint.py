@@ -63,6 +63,7 @@ class Endpoint:
             path=scope["path_params"],
             query=parse_query(query_string) if query_string else NO_QUERY,
             body=await self._body(version, headers, receive),
+            last_event_id=headers.get("last-event-id") if operation.is_resumable else None,
         )
         answer = await operation.handler(self._api, call)
         if isinstance(answer, RunStream):

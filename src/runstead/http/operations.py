@@ -36,6 +36,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     is_polled: bool = False
     needs_beta: bool = True
     may_stream: bool = False
+    is_resumable: bool = False
 
     def body_in(self, version: Version) -> type[Body] | None:
         """What this version's clients send."""
@@ -102,6 +103,8 @@ OPERATIONS: tuple[Operation, ...] = (
         SubmitToolOutputs,
         may_stream=True,
     ),
+    # EXT: attach to a run's events, from their beginning or after the Last-Event-ID.
+    _get(f"{RUN}/stream", runs.stream_run, Run, may_stream=True, is_resumable=True),
     # API: the body is ignored; one client sends none, another a JSON null.
     _post(f"{RUN}/cancel", runs.cancel_run, Run, None),
     _list(f"{RUN}/steps", run_steps.list_run_steps, RunStep),

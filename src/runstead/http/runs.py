@@ -4,6 +4,7 @@ from msgspec import UNSET
 
 from runstead.domain import creation, run_lifecycle, speech, unleased
 from runstead.domain.change import Change, InsertMessage, InsertRun, InsertThread, SetRunMetadata
+from runstead.domain.errors import InvalidRequest
 from runstead.domain.records import RunRecord
 from runstead.domain.speech import Said
 from runstead.http.api import Api, Call, RunStream, until_settled
@@ -106,3 +107,27 @@ async def submit_tool_outputs(api: Api, call: Call[SubmitToolOutputs]) -> Run | 
 async def cancel_run(api: Api, call: Call[None]) -> Run:
     """Ask a run to stop; the worker that holds it will."""
     return await cancel(api, ThreadId(call.path["thread_id"]), RunId(call.path["run_id"]))
+
+
+async def stream_run(api: Api, call: Call[None]) -> RunStream:
+    """Attach to a run's events, replayed from the start or after Last-Event-ID, then live until it rests."""
+    record = await api.store.get_run(ThreadId(call.path["thread_id"]), RunId(call.path["run_id"]))
+    return RunStream(record.run.id, _nothing, after=_position(call.last_event_id))
+
+
+async def _nothing() -> None:
+    """A run that goes on by itself needs no beginning."""
+
+
+def _position(last_event_id: str | None) -> tuple[int, int]:
+    """What an event's id says, or the place before every event."""
+    if not last_event_id:
+        return (0, 0)
+    epoch, _, seq = last_event_id.strip().partition(".")
+    if not all(number.isascii() and number.isdecimal() and len(number) < 16 for number in (epoch, seq)):
+        raise InvalidRequest(
+            "Invalid 'Last-Event-ID': expected the id of an event of this run's stream, such as '2.17'.",
+            param="Last-Event-ID",
+            code="invalid_value",
+        )
+    return int(epoch), int(seq)

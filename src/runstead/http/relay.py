@@ -1,0 +1,153 @@
+"""Which of a run's events a reader is sent, from where it left off to the run's rest.
+
+What the bus has lost is rebuilt from the rows: a gap is never silent, and the end always comes.
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import Self
+
+from runstead.domain import coarse, speech
+from runstead.domain.errors import NotFound, Unavailable
+from runstead.domain.speech import Said
+from runstead.http.api import Api, RunStream
+from runstead.http.known import Known
+from runstead.ports import EventsLost, PageRequest, Tail
+from runstead.wire.base import MessageId, RunId, ThreadId
+from runstead.wire.events import LAST_EVENTS, StreamEvent
+from runstead.wire.messages import Message
+
+REBUILT = -1
+"""The sequence number of events that were rebuilt from rows: nobody can resume after one."""
+
+
+GONE = "This run is gone."
+
+
+class StreamBroken(Exception):
+    """The stream cannot go on; the message tells its reader why and what to do."""
+
+
+class Relay:
+    """One reader's way through a run's events. Entered before what it reads begins, so that it misses nothing."""
+
+    def __init__(self, api: Api, stream: RunStream) -> None:
+        self._api = api
+        self._run_id = stream.run_id
+        self._after = stream.after
+        self._stack = AsyncExitStack()
+        self._tail: Tail | None = None
+        self._known: Known | None = None
+        self._is_lost = False
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._tail = await self._stack.enter_async_context(self._api.bus.tail(self._run_id, self._after))
+        except EventsLost:
+            await self._listen_anew()
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        await self._stack.aclose()
+
+    async def _listen_anew(self) -> None:
+        """Listen from now on; what came before is told from the rows, which are read after this."""
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+        self._tail = await self._stack.enter_async_context(self._api.bus.tail(self._run_id, None))
+        self._is_lost = True
+
+    async def batches(self, silence: float) -> AsyncGenerator[Sequence[StreamEvent], None]:
+        """Events as they come; an empty batch after `silence` seconds without any. Ends when the run rests.
+
+        Raises StreamBroken, or BusStopped.
+        """
+        is_over = self._after is not None and not self._is_lost and await self._has_read_all()
+        if is_over:
+            yield await self._last_event()
+        while not is_over:
+            if self._is_lost:
+                self._is_lost = False
+                events = await self._rebuilt()
+            else:
+                events = await self._next(silence)
+            events, is_over = _until_rest(events, is_attached=self._after is not None)
+            yield events
+
+    async def _has_read_all(self) -> bool:
+        """Whether the run rests and its reader has come back after its last event."""
+        assert self._tail is not None
+        return await self._tail.is_at_end() and await self._is_resting()
+
+    async def _last_event(self) -> Sequence[StreamEvent]:
+        record = await self._api.store.find_run(self._run_id)
+        if record is None:
+            raise StreamBroken(GONE)
+        return _as_rebuilt([speech.of_run(record.run)], record.epoch)
+
+    async def _next(self, silence: float) -> Sequence[StreamEvent]:
+        assert self._tail is not None
+        try:
+            events = await self._tail.next(silence)
+        except EventsLost as lost:
+            if type(lost) is not EventsLost:
+                raise
+            await self._listen_anew()
+            return ()
+        if not events:
+            await self._look_for_an_end()
+        return events if self._known is None else self._known.only_known(events)
+
+    async def _look_for_an_end(self) -> None:
+        """After a silence: a run that rests has said so long ago, where nobody could hear it."""
+        if await self._is_resting():
+            await self._listen_anew()
+
+    async def _is_resting(self) -> bool:
+        try:
+            record = await self._api.store.find_run(self._run_id)
+        except Unavailable:
+            return False
+        return record is None or record.run.status not in ("queued", "in_progress", "cancelling")
+
+    async def _rebuilt(self) -> Sequence[StreamEvent]:
+        store = self._api.store
+        try:
+            record = await store.find_run(self._run_id)
+            if record is None:
+                raise StreamBroken(GONE)
+            steps = [step.step for step in await store.list_steps(self._run_id)]
+            messages = await self._messages(record.run.thread_id, self._run_id)
+        except NotFound:
+            raise StreamBroken(GONE) from None
+        except Unavailable:
+            raise StreamBroken("The store cannot answer at the moment. Retrieve the run, or attach again.") from None
+        said = coarse.rebuilt(record.run, steps, messages)
+        self._known = Known(said)
+        return _as_rebuilt(said, record.epoch)
+
+    async def _messages(self, thread_id: ThreadId, run_id: RunId) -> dict[MessageId, Message]:
+        found: dict[MessageId, Message] = {}
+        after: str | None = None
+        while True:
+            page = await self._api.store.page_messages(thread_id, PageRequest(100, "asc", after), run_id)
+            found |= {message.id: message for message in page.items}
+            if not page.has_more:
+                return found
+            after = page.items[-1].id
+
+
+def _as_rebuilt(said: Iterable[Said], epoch: int) -> list[StreamEvent]:
+    return [StreamEvent(event.epoch, REBUILT, event.name, event.data) for event in speech.numbered(said, epoch=epoch)]
+
+
+def _until_rest(events: Sequence[StreamEvent], *, is_attached: bool) -> tuple[Sequence[StreamEvent], bool]:
+    """The events up to the one with which the stream ends: what follows belongs to the next stream.
+
+    A reader that attached is shown a whole run, so an action that was taken meanwhile does not end its stream.
+    """
+    for index, event in enumerate(events):
+        is_past = is_attached and event.name == "thread.run.requires_action" and index < len(events) - 1
+        if event.name in LAST_EVENTS and not is_past:
+            return events[: index + 1], True
+    return events, False
