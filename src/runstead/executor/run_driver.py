@@ -81,6 +81,10 @@ class RunDriver:
         if self._fresh:
             self._emit([speech.of_run(self.record.run)])
             return
+        await self._close_what_is_open()
+
+    async def _close_what_is_open(self) -> None:
+        """Close in the stream what somebody began there and nobody can finish."""
         steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
         history = await self._tools.bus.history(self.record.run.id)
         stored = {step.step.id for step in steps}
@@ -196,6 +200,7 @@ class RunDriver:
             signal: Signal = "stopped" if self.record.run.status == "cancelling" else "failed"
             error = None if signal == "stopped" else LastError("server_error", words)
             if self.record.run.status in ("in_progress", "cancelling"):
+                await self._close_what_is_open()
                 await self._commit(Outcome(self._cut(None, signal, error=error)))
         except (LeaseLost, Stale):
             return
