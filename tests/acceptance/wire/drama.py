@@ -13,20 +13,26 @@ from tests.acceptance.wire.talk import ENDED, RESTING, Api
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Starter:
     """Starts a server again and again on the same data."""
 
     data_dir: Path
     model_url: str
-    _running: ExitStack
+    _all: ExitStack
+    _last: Server | None = None
 
     def __call__(self, *arguments: str, model_url: str | None = None, **variables: str) -> Server:
         """A server that listens. RUNSTEAD_DRAIN_FOR is short unless the test says otherwise."""
         variables = {"RUNSTEAD_DRAIN_FOR": "3", **variables}
-        return self._running.enter_context(
-            start_server(self.data_dir, model_url or self.model_url, *arguments, **variables)
-        )
+        self._last = start_server(self.data_dir, model_url or self.model_url, *arguments, **variables)
+        return self._all.enter_context(self._last)
+
+    @property
+    def running(self) -> Server:
+        """The server that was started last."""
+        assert self._last is not None
+        return self._last
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,13 @@ class Api:
         finally:
             connection.close()
 
+    def connect_and_send(self, method: str, path: str, body: Any) -> http.client.HTTPConnection:
+        """Send a request and do not wait for its answer."""
+        connection = self._connect()
+        sent = {"content-type": "application/json", **self.headers}
+        connection.request(method, self._path(path), json.dumps(body).encode(), sent)
+        return connection
+
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(*address(self.url), timeout=PATIENCE)
 
