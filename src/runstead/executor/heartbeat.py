@@ -13,16 +13,19 @@ log = structlog.get_logger(__name__)
 
 async def keep(worker: Worker) -> None:
     """Renew until cancelled."""
-    store, clock = worker.tools.store, worker.tools.clock
     while True:
         await asyncio.sleep(worker.times.renew_every)
         if not worker.drivers:
             continue
-        asked_at = time.monotonic()
         try:
-            held = await store.renew(worker.owner, clock.now() + worker.times.lease_for)
+            await _renew(worker)
         except Unavailable as error:
             log.warning("leases not renewed", reason=str(error), runs=len(worker.drivers))
-        else:
-            worker.renewed(held, asked_at)
         worker.stop_trusting()
+
+
+async def _renew(worker: Worker) -> None:
+    asked_at = time.monotonic()
+    held = await worker.tools.store.renew(worker.owner, worker.tools.clock.now() + worker.times.lease_for)
+    worker.renewed(held, asked_at)
+    await worker.release_undriven(held)

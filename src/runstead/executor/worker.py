@@ -7,7 +7,7 @@ import structlog
 from msgspec import Struct
 
 from runstead.domain import run_lifecycle
-from runstead.domain.change import Change, TakeRun
+from runstead.domain.change import Change, ReplaceRun, TakeRun
 from runstead.domain.errors import Stale, Unavailable
 from runstead.domain.records import RunRecord
 from runstead.executor.lease import Lease
@@ -60,6 +60,7 @@ class Worker:
         self.times = times
         self.tools = tools
         self.drivers: dict[RunId, RunDriver] = {}
+        self._undriven: set[tuple[RunId, int]] = set()
         self._capacity = capacity
         self._seats = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -183,6 +184,26 @@ class Worker:
             # A claim that was committed after the renewal began is not in its answer.
             elif driver.lease.began_at < asked_at:
                 driver.interrupt("lost")
+
+    async def release_undriven(self, held: Mapping[RunId, tuple[int, str]]) -> None:
+        """Give back runs that a renewal prolonged though nobody drives them: else nobody ever would again.
+
+        A driver that gave up leaves such a lease, and a claim whose answer was lost. A claim that was answered a
+        moment ago looks alike, so a run must be met twice. Raises Unavailable.
+        """
+        undriven = {(run_id, epoch) for run_id, (epoch, _) in held.items() if run_id not in self.drivers}
+        again, self._undriven = undriven & self._undriven, undriven
+        for run_id, epoch in again:
+            record = await self.tools.store.find_run(run_id)
+            if record is None or (record.owner, record.epoch) != (self.owner, epoch):
+                continue
+            released = run_lifecycle.release(record)
+            try:
+                change = Change(writes=(ReplaceRun(released, was=record),), offers=(run_id,))
+                await self.tools.journal.commit(change)
+            except Stale:
+                continue
+            log.warning("run released that nobody drove", run_id=run_id, epoch=epoch)
 
     def stop_trusting(self) -> None:
         """Interrupt every driver whose lease was not renewed in time."""

@@ -1,0 +1,420 @@
+"""Workers that die, hang, lose the store or leave: nothing is written twice, and nothing is lost."""
+
+import asyncio
+
+import pytest
+
+from runstead.executor import reconciler
+from runstead.wire.runs import Run
+from tests.contract.engine.virtual_time import in_virtual_time, the_loop
+from tests.contract.engine.world import LEASE_FOR, Node, World, a_world, calling
+from tests.unit.domain.making import words
+
+HI_AGAIN = [[words("Again")], [words(finish="stop")]]
+
+
+async def held_run(world: World, *, seats_on: Node | None = None) -> tuple[Run, asyncio.Event]:
+    """A run whose model call has said something and is held, and the event that lets it go."""
+    world.seats_on = seats_on
+    gate = world.model.will_stop_at_a_gate([words("Hel")], then=[[words("lo")], [words(finish="stop")]])
+    run = await world.create_run()
+    await gate.reached.wait()
+    return run, gate.opened
+
+
+@in_virtual_time
+async def test_a_dead_workers_run_is_taken_over_and_its_words_said_anew():
+    async with a_world(nodes=2) as world:
+        run, _ = await held_run(world, seats_on=world.nodes[0])
+        await world.nodes[0].die()
+        assert await world.rested(run, within=LEASE_FOR + 2.0) == "completed"
+
+        told = await world.told(run)
+        lost = told.index("message.incomplete")
+        assert told[lost : lost + 2] == ["message.incomplete", "run.step.failed"]
+        assert told[-1] == "run.completed"
+        assert told.count("run.in_progress") == 1
+        (message,), (step,) = await world.messages(run), await world.steps(run)
+        assert message.content[0].text.value == "Hello"
+        assert step.status == "completed"
+        record = await world.record(run)
+        assert (record.epoch, record.model_calls) == (3, 1)
+
+
+@in_virtual_time
+async def test_a_finished_round_is_not_repeated():
+    async with a_world(nodes=2) as world:
+        world.seats_on = world.nodes[0]
+        world.model.will(calling("a", name="nope"))
+        run, _ = await held_run(world, seats_on=world.nodes[0])
+        await world.nodes[0].die()
+        assert await world.rested(run) == "completed"
+        assert [step.type for step in await world.steps(run)] == ["tool_calls", "message_creation"]
+        assert len(world.model.requests) == 3
+        assert (await world.record(run)).model_calls == 2
+
+
+@in_virtual_time
+async def test_a_new_process_adopts_everything_at_once():
+    async with a_world() as world:
+        held = [(await held_run(world, seats_on=world.nodes[0]))[0] for _ in range(3)]
+        world.model.will(calling("a"))
+        waiting = await world.create_run()
+        await world.rested(waiting)
+        await world.nodes[0].die()
+        world.seats_on = None
+        began = the_loop().time()
+        queued = await world.create_run()
+
+        node = world.add_node()
+        await reconciler.adopt(node.worker)
+        await world.settled()
+
+        assert the_loop().time() == began
+        assert [await world.status(run) for run in (*held, queued)] == ["completed"] * 4
+        assert await world.status(waiting) == "requires_action"
+        for run in held:
+            await world.told(run)
+            assert (await world.record(run)).lost_leases == 0
+
+
+@in_virtual_time
+async def test_adopting_ends_what_is_past_its_deadline():
+    async with a_world() as world:
+        world.model.will(calling("a"))
+        waiting = await world.create_run()
+        await world.rested(waiting)
+        held, _ = await held_run(world)
+        await world.nodes[0].die()
+        await world.pass_time(700.0)
+        node = Node(world, "w9", 10)
+        world.nodes.append(node)
+        await reconciler.adopt(node.worker)
+        assert [await world.status(run) for run in (waiting, held)] == ["expired"] * 2
+
+
+@in_virtual_time
+async def test_a_worker_that_was_stopped_neither_says_nor_writes_anything_when_it_wakes():
+    async with a_world(nodes=2) as world:
+        first = world.nodes[0]
+        run, go_on = await held_run(world, seats_on=first)
+        await first.freeze()
+        assert await world.rested(run) == "completed"
+        events, record = await world.events(run), await world.record(run)
+
+        go_on.set()
+        await world.settled()
+
+        assert await world.events(run) == events
+        assert await world.record(run) == record
+        assert len(await world.messages(run)) == 1
+        assert not first.worker.drivers
+
+
+@in_virtual_time
+async def test_a_commit_under_way_when_the_lease_is_lost_changes_nothing():
+    async with a_world(nodes=2) as world:
+        first = world.nodes[0]
+        run, go_on = await held_run(world, seats_on=first)
+        first.line.slow = asyncio.Event()
+        go_on.set()
+        await first.line.arrived.wait()
+        await first.freeze()
+        assert await world.rested(run) == "completed"
+        events, record = await world.events(run), await world.record(run)
+
+        first.line.slow.set()
+        await world.settled()
+
+        assert (await world.events(run), await world.record(run)) == (events, record)
+        assert len(await world.steps(run)) == 1
+        await world.told(run)
+
+
+@in_virtual_time
+async def test_a_worker_that_hears_of_its_loss_lets_the_model_go():
+    async with a_world(nodes=2) as world:
+        first = world.nodes[0]
+        run, _ = await held_run(world, seats_on=first)
+        await first.freeze()
+        await world.rested(run)
+        assert world.model.open == 1
+        first.start()
+        await world.pass_time(2.5)
+        assert world.model.open == 0
+        assert not first.worker.drivers
+
+
+@in_virtual_time
+async def test_a_worker_that_cannot_renew_distrusts_itself_before_its_lease_ends():
+    async with a_world(nodes=2) as world:
+        first = world.nodes[0]
+        run, _ = await held_run(world, seats_on=first)
+        first.line.is_down = True
+        await world.pass_time(4.1)
+        assert world.model.open == 0
+        assert not first.worker.drivers
+        assert (await world.record(run)).owner == "w1"
+        assert await world.rested(run) == "completed"
+        await world.told(run)
+
+
+@in_virtual_time
+async def test_a_renewal_that_hangs_is_no_renewal():
+    async with a_world() as world:
+        first = world.nodes[0]
+        await held_run(world, seats_on=first)
+        first.line.slow = asyncio.Event()
+        await world.pass_time(4.5)
+        assert world.model.open == 0
+        assert not first.worker.drivers
+        first.line.slow.set()
+
+
+@in_virtual_time
+async def test_a_store_that_is_away_for_a_moment_costs_nothing():
+    async with a_world() as world:
+        node = world.nodes[0]
+        run, go_on = await held_run(world)
+        node.line.is_down = True
+        go_on.set()
+        await world.pass_time(1.5)
+        assert await world.status(run) == "in_progress"
+        node.line.is_down = False
+        assert await world.rested(run, within=1.0) == "completed"
+        assert (await world.record(run)).epoch == 2
+        assert len(world.model.requests) == 1
+        await world.told(run)
+
+
+@in_virtual_time
+async def test_a_store_that_was_away_for_long_finds_its_runs_taken_up_again():
+    async with a_world() as world:
+        node = world.nodes[0]
+        made = [(await held_run(world))[0] for _ in range(3)]
+        node.line.is_down = True
+        await world.pass_time(30.0)
+        node.line.is_down = False
+        for run in made:
+            assert await world.rested(run, within=5.0) == "completed"
+            assert (await world.record(run)).lost_leases == 0
+            await world.told(run)
+
+
+@in_virtual_time
+async def test_a_lease_without_a_driver_is_not_renewed_for_ever():
+    """A worker that gave a run up, and has others to renew, must not keep it from everybody."""
+    async with a_world() as world:
+        node = world.nodes[0]
+        lost, _ = await held_run(world, seats_on=node)
+        node.line.is_down = True
+        await world.pass_time(4.1)
+        assert not node.worker.drivers
+        node.line.is_down = False
+        held, go_on = await held_run(world, seats_on=node)
+        assert await world.rested(lost, within=10.0) == "completed"
+        assert await world.status(held) == "in_progress"
+        go_on.set()
+        assert await world.rested(held) == "completed"
+        for run in (lost, held):
+            await world.told(run)
+
+
+@in_virtual_time
+async def test_a_claim_whose_answer_was_lost_is_found_again():
+    async with a_world() as world:
+        node = world.nodes[0]
+        held, go_on = await held_run(world)
+        node.line.loses_answers = 1
+        run = await world.create_run()
+        await world.settled()
+        assert (await world.record(run)).owner == "w1"
+        assert await world.rested(run, within=10.0) == "completed"
+        go_on.set()
+        assert await world.rested(held) == "completed"
+
+
+@pytest.mark.parametrize("script", [HI_AGAIN, calling("a"), calling("a", name="nope")])
+def test_a_commit_whose_answer_was_lost_is_not_done_twice(script):
+    @in_virtual_time
+    async def scene():
+        async with a_world() as world:
+            node = world.nodes[0]
+            gate = world.model.will_stop_at_a_gate(then=script)
+            run = await world.create_run()
+            await gate.reached.wait()
+            node.line.loses_answers = 1
+            gate.opened.set()
+            assert await world.rested(run, within=10.0) in ("completed", "requires_action")
+            steps = await world.steps(run)
+            assert len({step.id for step in steps}) == len(steps)
+            assert len(await world.messages(run)) <= 1
+
+    scene()
+
+
+# Poison
+
+
+async def kill_its_worker(world: World, run: Run, *, after: float = 1.0) -> None:
+    """Let whoever holds the run die `after` seconds after the claim, and another node come up."""
+    await world.settled()
+    while (await world.record(run)).owner is None:
+        await world.pass_time(0.25)
+    await world.pass_time(after)
+    owner = (await world.record(run)).owner
+    (holder,) = [node for node in world.nodes if node.worker.owner == owner]
+    await holder.die()
+    world.add_node()
+    epoch = (await world.record(run)).epoch
+    for _ in range(60):
+        record = await world.record(run)
+        if record.epoch > epoch or record.owner is None:
+            return
+        await world.pass_time(0.25)
+    raise AssertionError("nobody took the run over")
+
+
+@in_virtual_time
+async def test_a_run_that_kills_three_workers_is_given_up():
+    async with a_world() as world:
+        for _ in range(5):
+            world.model.will_stop_at_a_gate([words("Hel")])
+        run = await world.create_run()
+        for _ in range(3):
+            await kill_its_worker(world, run)
+        await world.settled()
+        assert await world.status(run) == "failed"
+        assert "3 times in a row" in (await world.record(run)).run.last_error.message
+        assert len(world.model.requests) == 3
+        assert (await world.told(run))[-1] == "run.failed"
+
+
+@in_virtual_time
+async def test_a_run_that_outlives_its_claim_is_no_poison():
+    async with a_world() as world:
+        for _ in range(5):
+            world.model.will_stop_at_a_gate([words("Hel")])
+        run = await world.create_run()
+        for _ in range(4):
+            await kill_its_worker(world, run, after=20.0)
+        assert await world.status(run) == "in_progress"
+        assert (await world.record(run)).lost_leases == 0
+
+
+@in_virtual_time
+async def test_runs_that_were_lost_together_are_no_poison():
+    async with a_world() as world:
+        for _ in range(20):
+            world.model.will_stop_at_a_gate([words("Hel")])
+        made = [await world.create_run() for _ in range(3)]
+        for _ in range(4):
+            await kill_its_worker(world, made[0])
+        assert [await world.status(run) for run in made] == ["in_progress"] * 3
+
+
+@in_virtual_time
+async def test_runs_whose_leases_end_one_after_the_other_were_lost_together_too():
+    async with a_world() as world:
+        for _ in range(20):
+            world.model.will_stop_at_a_gate([words("Hel")])
+        node = world.nodes[0]
+        first = await world.create_run()
+        await world.pass_time(2.5)
+        second = await world.create_run()
+        await world.pass_time(0.5)
+        await node.die()
+        world.add_node()
+        await world.pass_time(10.0)
+        assert (await world.record(first)).epoch == (await world.record(second)).epoch == 3
+        assert (await world.record(second)).lost_leases == 0
+
+
+@in_virtual_time
+async def test_drains_are_no_poison():
+    async with a_world() as world:
+        for _ in range(5):
+            world.model.will_stop_at_a_gate([words("Hel")])
+        run = await world.create_run()
+        for _ in range(4):
+            await world.settled()
+            (holder,) = [node for node in world.nodes if node.worker.drivers]
+            other = world.add_node()
+            await holder.drain()
+            await world.settled()
+            assert list(other.worker.drivers) == [run.id]
+        assert await world.status(run) == "in_progress"
+        assert (await world.record(run)).lost_leases == 0
+
+
+# Drains
+
+
+@in_virtual_time
+async def test_a_drain_hands_a_run_to_another_node_without_a_wait():
+    async with a_world() as world:
+        run, _ = await held_run(world, seats_on=world.nodes[0])
+        world.add_node()
+        began = the_loop().time()
+        await world.nodes[0].drain()
+        await world.settled()
+        assert the_loop().time() - began <= 1.0 + 1e-6
+        assert await world.status(run) == "completed"
+        told = await world.told(run)
+        assert told.count("run.in_progress") == 1
+        assert told[-1] == "run.completed"
+
+
+@in_virtual_time
+async def test_a_drain_lets_end_what_ends_soon():
+    async with a_world() as world:
+        run, go_on = await held_run(world)
+        draining = asyncio.create_task(world.nodes[0].drain())
+        await world.settled()
+        go_on.set()
+        await draining
+        assert await world.status(run) == "completed"
+        assert (await world.record(run)).epoch == 2
+
+
+@in_virtual_time
+async def test_a_node_that_drains_takes_no_more_runs():
+    async with a_world() as world:
+        node = world.nodes[0]
+        node.worker.stop_taking()
+        assert node.worker.take_seat() is None
+        run = await world.create_run()
+        await world.pass_time(5.0)
+        assert await world.status(run) == "queued"
+        world.add_node()
+        assert await world.rested(run) == "completed"
+
+
+@in_virtual_time
+async def test_what_a_draining_node_is_offered_goes_to_another_at_once():
+    async with a_world() as world:
+        node = world.nodes[0]
+        await world.settled()
+        node.worker.stop_taking()
+        began = the_loop().time()
+        run = await world.create_run()
+        await world.settled()
+        world.add_node()
+        await world.settled()
+        assert (await world.status(run), the_loop().time()) == ("completed", began)
+
+
+@in_virtual_time
+async def test_a_run_that_is_seated_during_a_drain_is_handed_back():
+    async with a_world() as world:
+        first = world.nodes[0]
+        seat = first.worker.take_seat()
+        assert seat is not None
+        first.worker.stop_taking()
+        second = world.add_node()
+        world.take_seat = lambda: seat
+        gate = world.model.will_stop_at_a_gate()
+        run = await world.create_run()
+        await gate.reached.wait()
+        assert list(second.worker.drivers) == [run.id]
+        assert not first.worker.drivers
