@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.acceptance.golden import assert_golden
 from tests.acceptance.scene import Scene, answers
 from tests.acceptance.scripted import Json, call, calls, text
+from tests.acceptance.transcript import assert_golden
 
 
 def piece(words: str) -> Json:
