@@ -18,9 +18,11 @@ async def keep(worker: Worker) -> None:
         if not worker.drivers:
             continue
         try:
-            await _renew(worker)
-        except Unavailable as error:
-            log.warning("leases not renewed", reason=str(error), runs=len(worker.drivers))
+            # A renewal that hangs is none, and its drivers must hear of it before their leases end.
+            async with asyncio.timeout(worker.times.renew_every):
+                await _renew(worker)
+        except (Unavailable, TimeoutError) as error:
+            log.warning("leases not renewed", reason=str(error) or "too slow", runs=len(worker.drivers))
         worker.stop_trusting()
 
 
