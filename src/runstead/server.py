@@ -79,7 +79,8 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: 
             log_config=None,
             server_header=False,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, int(settings.drain_for)),
+            # Never reached: what is still open is closed before, and without an error in the log.
+            timeout_graceful_shutdown=int(settings.drain_for + 2 * LAST_SECONDS),
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
@@ -90,11 +91,16 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: 
         on_start()
         checking = asyncio.create_task(_check(node.model))
         await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
+        stops_at = loop.time() + settings.drain_for - LAST_SECONDS / 2
         log.info("stopping", runs=len(node.worker.drivers))
         node.worker.stop_taking()
         server.should_exit = True
         await node.worker.drain(max(0.0, settings.drain_for - LAST_SECONDS))
         node.bus.stop()
+        await asyncio.wait((serving,), timeout=max(LAST_SECONDS / 4, stops_at - loop.time()))
+        for connection in list(server.server_state.connections):
+            # Whoever has not sent its request or read its answer by now is not waited for.
+            connection.transport.abort()
         await serving
         stop.cancel()
         checking.cancel()

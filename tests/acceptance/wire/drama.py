@@ -1,6 +1,8 @@
 """A server of a test's own, and a thread on which a scripted model acts."""
 
-from contextlib import ExitStack
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 from tests.acceptance.processes import Server, start_server
 from tests.acceptance.scripted import Json, Model
 from tests.acceptance.waiting import eventually
-from tests.acceptance.wire.talk import ENDED, RESTING, Api
+from tests.acceptance.wire.talk import ENDED, RESTING, Api, Raw, request
 
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
@@ -93,6 +95,15 @@ class Drama:
     def is_free(self) -> bool:
         """Whether the thread takes a message, which is the proof that no run holds it."""
         return self.api.send("POST", f"{self.path}/messages", {"role": "user", "content": "Next"}).status == 200
+
+
+@contextmanager
+def stalled(drama: Drama, model: str) -> Iterator[str]:
+    """The id of a run whose stream is open and read by nobody."""
+    body = json.dumps({"assistant_id": drama.assistant, "model": model, "stream": True}).encode()
+    with Raw(drama.api.url, receive_buffer=4_096) as raw:
+        raw.send(request(b"POST", f"/v1{drama.path}/runs".encode(), body))
+        yield eventually(lambda: drama.api.get(f"{drama.path}/runs")["data"])[0]["id"]
 
 
 def outputs(run: Json, output: str = "seen") -> Json:

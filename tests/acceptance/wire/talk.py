@@ -187,8 +187,13 @@ def _event(frame: list[str]) -> Event:
 class Raw:
     """A connection on which any bytes can be sent."""
 
-    def __init__(self, url: str) -> None:
-        self.socket = socket.create_connection(address(url), timeout=PATIENCE)
+    def __init__(self, url: str, *, receive_buffer: int | None = None) -> None:
+        self.socket = socket.socket()
+        self.socket.settimeout(PATIENCE)
+        if receive_buffer is not None:
+            # Before the connection is made, or the window is agreed on already.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.connect(address(url))
         self._reader = _Reader(self.socket.makefile("rb", buffering=0))
 
     def __enter__(self) -> Self:
