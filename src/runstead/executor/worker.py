@@ -83,6 +83,10 @@ class Worker:
     def drive(self, record: RunRecord, lease: Lease, *, fresh: bool) -> None:
         """Start driving a run that this worker has claimed."""
         driver = RunDriver(self.tools, record, lease, fresh=fresh)
+        if (outdated := self.drivers.get(record.run.id)) is not None:
+            outdated.interrupt("lost")
+        if self.is_stopping:
+            driver.interrupt("draining")
         self.drivers[record.run.id] = driver
         task = asyncio.create_task(self._own(driver), name=record.run.id)
         self._tasks.add(task)
@@ -105,6 +109,8 @@ class Worker:
         """Claim what is offered, as room allows."""
         async for run_id in self.tools.bus.offers():
             if not await self._room_or_stop():
+                # It came too late for this node; it need not wait for the reconciler of another.
+                await self.tools.bus.offer(run_id)
                 return
             try:
                 record = await self.tools.store.find_run(run_id)

@@ -418,3 +418,20 @@ async def test_a_run_that_is_seated_during_a_drain_is_handed_back():
         await gate.reached.wait()
         assert list(second.worker.drivers) == [run.id]
         assert not first.worker.drivers
+
+
+@in_virtual_time
+async def test_a_worker_that_takes_back_its_own_run_lets_its_old_driver_go():
+    async with a_world() as world:
+        node = world.nodes[0]
+        run, _ = await held_run(world, seats_on=node)
+        record = await world.record(run)
+        gate = world.model.will_stop_at_a_gate()
+        # As after a standstill of the whole process: the lease is over before anybody noticed.
+        for task in node.loops[2:]:
+            task.cancel()
+        await world.pass_time(LEASE_FOR + 1.0)
+        assert await node.worker.claim(record)
+        await gate.reached.wait()
+        await world.settled()
+        assert world.model.open == 1
