@@ -95,15 +95,18 @@ class RunDriver:
         if self._why == "lost":
             raise LeaseLost
         if self._why == "draining":
-            await self._hand_back()
+            await self._hand_back(None)
             return False
         if self._why == "cancelled":
             self.record = await self._reread()
         match self._next_action():
             case CallModel():
-                outcome = await self._call_model()
+                call, outcome = await self._call_model()
                 if outcome is not None:
                     await self._commit(outcome)
+                elif self._why == "draining":
+                    await self._hand_back(call)
+                    return False
                 return True
             case End(signal, error):
                 await self._commit(Outcome(self._cut(None, signal, error=error)))
@@ -121,8 +124,8 @@ class RunDriver:
             builtin=self._tools.builtin,
         )
 
-    async def _call_model(self) -> Outcome | None:
-        """The outcome of one model call; None if it was interrupted for a reason that the next round meets."""
+    async def _call_model(self) -> tuple[ModelCall, Outcome | None]:
+        """One model call and its outcome; None if it was interrupted for a reason that ends no run."""
         window = await self._tools.model.window(self.record.run.model)
         snapshot = await self._patiently(self._tools.store.snapshot, self.record.run.id, ModelCall.bytes_for(window))
         if snapshot is None:
@@ -134,7 +137,7 @@ class RunDriver:
             outcome = await call.perform(snapshot, window)
         finally:
             self._call = None
-        return outcome or await self._interrupted(call)
+        return call, outcome or await self._interrupted(call)
 
     async def _interrupted(self, call: ModelCall) -> Outcome | None:
         match self._why:
@@ -181,16 +184,18 @@ class RunDriver:
             self._emit([speech.of_run(stored.run)])
         return stored
 
-    async def _hand_back(self) -> None:
-        """Give the run to whoever has room; it stays in progress for its client."""
+    async def _hand_back(self, call: ModelCall | None) -> None:
+        """Give the run to whoever has room; it stays in progress for its client. What the call said is lost."""
         released = release(self.record)
         change = Change(writes=(ReplaceRun(released, was=self.record),), offers=(self.record.run.id,))
         try:
             await self._patiently(self._tools.journal.commit, change)
         except Stale:
             self.record = await self._reread()
-            self._why = "cancelled"
-            await self._commit(Outcome(self._cut(None, "stopped")))
+            if self.record.run.status != "cancelling":
+                raise LeaseLost from None
+            cut = self._cut(call, "stopped")
+            await self._commit(Outcome(cut) if call is None else Outcome(cut, call.answer, call.usage))
 
     async def end_broken(self) -> None:
         """End a run whose driver met an error that nobody foresaw, so that its thread is free again."""
