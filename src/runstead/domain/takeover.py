@@ -4,17 +4,18 @@ The open step and message of the dead epoch are closed in the stream only. Store
 that waits for the client is open in the rows as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
 from msgspec.structs import replace
 
+from runstead.domain import speech
 from runstead.domain.speech import Said
 from runstead.wire.events import MessageDelta, StreamEvent, TextDelta
 from runstead.wire.messages import ContentPart, IncompleteDetails, Message, RefusalContent, Text, TextContent
 from runstead.wire.run_steps import RunStep
-from runstead.wire.runs import LastError
+from runstead.wire.runs import LastError, Run
 
 LOST = LastError("server_error", "The server that wrote this was lost; it is written again.")
 
@@ -69,6 +70,13 @@ def closings(history: Iterable[StreamEvent], stored_steps: AbstractSet[str], *, 
         if step.id not in stored_steps:
             said.append(("thread.run.step.failed", replace(step, status="failed", last_error=LOST, failed_at=now)))
     return said
+
+
+def status(history: Sequence[StreamEvent], run: Run) -> list[Said]:
+    """The event that shows the run's status, unless it is the one that the history showed last."""
+    said = speech.of_run(run)
+    last = next((event.name for event in reversed(history) if event.name in speech.RUN_EVENTS), None)
+    return [] if said[0] == last else [said]
 
 
 def _words(part: object) -> str:

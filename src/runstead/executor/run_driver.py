@@ -21,6 +21,7 @@ from runstead.executor.lease import Lease, LeaseLost
 from runstead.executor.model_call import ModelCall, Outcome
 from runstead.journal import Journal
 from runstead.ports import Bus, Clock, Model, Store
+from runstead.wire.events import StreamEvent
 from runstead.wire.runs import LastError, Usage
 
 Why = Literal["cancelled", "deadline", "lost", "draining"]
@@ -64,6 +65,9 @@ class RunDriver:
         if self._call is not None:
             self._call.abort()
 
+    def _was_interrupted_by(self, why: Why) -> bool:
+        return self._why == why
+
     async def drive(self) -> None:
         """Execute the run until it rests or the lease is lost."""
         left = self.record.deadline - self._tools.clock.now()
@@ -81,14 +85,16 @@ class RunDriver:
         if self._fresh:
             self._emit([speech.of_run(self.record.run)])
             return
-        await self._close_what_is_open()
+        history = await self._close_what_is_open()
+        self._emit(takeover.status(history, self.record.run))
 
-    async def _close_what_is_open(self) -> None:
-        """Close in the stream what somebody began there and nobody can finish."""
+    async def _close_what_is_open(self) -> list[StreamEvent]:
+        """Close in the stream what somebody began there and nobody can finish; what was said until then."""
         steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
         history = await self._tools.bus.history(self.record.run.id)
         stored = {step.step.id for step in steps}
         self._emit(takeover.closings(history, stored, now=int(self._tools.clock.now())))
+        return history
 
     async def _step(self) -> bool:
         """One round; False when nothing is left to do."""
@@ -104,7 +110,7 @@ class RunDriver:
                 call, outcome = await self._call_model()
                 if outcome is not None:
                     await self._commit(outcome)
-                elif self._why == "draining":
+                elif self._was_interrupted_by("draining"):
                     await self._hand_back(call)
                     return False
                 return True

@@ -88,3 +88,17 @@ def test_wherever_a_worker_dies_the_next_one_sets_the_picture_right(some, data):
     assert {step["status"] for step in seen.steps.values()} <= {"completed", "failed"}
     for _, payload in told:
         msgspec.json.encode(payload)
+
+
+@pytest.mark.parametrize("status", ["in_progress", "cancelling"])
+def test_a_status_is_told_where_the_stream_told_another(status):
+    run = a_record(status).run
+    told = [speech.of_run(a_record("queued").run), *left_by_said(words("Hi"))]
+    assert takeover.status(speech.numbered(told, epoch=2), run) == [speech.of_run(run)]
+    assert takeover.status([], run) == [speech.of_run(run)]
+    told.insert(1, speech.of_run(run))
+    assert takeover.status(speech.numbered(told, epoch=2), run) == []
+
+
+def left_by_said(*chunks):
+    return Answer(a_record()).feed(chunks, NOW)
