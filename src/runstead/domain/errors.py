@@ -7,9 +7,10 @@ RunsteadError
 │   ├── UnknownFile           a file or store id in a body that leads nowhere
 │   ├── ThreadHasActiveRun    two wordings of one lock
 │   ├── ThreadLocked
-│   ├── NotAwaitingOutputs
+│   ├── WrongStatus
+│   │   ├── NotAwaitingOutputs
+│   │   └── NotCancellable
 │   ├── WrongOutputs
-│   ├── NotCancellable
 │   └── UnknownCursor
 ├── Stale                     a compare-and-set lost: read again and judge again
 ├── IllegalTransition         a bug, never a client's doing
@@ -18,8 +19,9 @@ RunsteadError
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
-from runstead.wire.runs import ErrorCode
+from runstead.wire.runs import ErrorCode, RunStatus
 
 
 class RunsteadError(Exception):
@@ -71,11 +73,26 @@ class ThreadLocked(InvalidRequest):
         super().__init__(f"Can't add messages to {thread_id} while a run {run_id} is active.")
 
 
-class NotAwaitingOutputs(InvalidRequest):
+class WrongStatus(InvalidRequest):
+    """The run's status does not allow what was asked. The sentence quotes it, so v1 needs it in its own words."""
+
+    sentence: ClassVar[str]
+
+    def __init__(self, status: RunStatus) -> None:
+        super().__init__(self.sentence.format(status))
+        self.status: RunStatus = status
+
+
+class NotAwaitingOutputs(WrongStatus):
     """Outputs came for a run that does not wait for any."""
 
-    def __init__(self, status: str) -> None:
-        super().__init__(f'Runs in status "{status}" do not accept tool outputs.')
+    sentence = 'Runs in status "{}" do not accept tool outputs.'
+
+
+class NotCancellable(WrongStatus):
+    """The run has ended, or is being cancelled already."""
+
+    sentence = "Cannot cancel run with status '{}'."
 
 
 class WrongOutputs(InvalidRequest):
@@ -83,13 +100,6 @@ class WrongOutputs(InvalidRequest):
 
     def __init__(self, expected: Sequence[str], got: Sequence[str]) -> None:
         super().__init__(f"Expected tool outputs for call_ids {list(expected)}, got {list(got)}")
-
-
-class NotCancellable(InvalidRequest):
-    """The run has ended, or is being cancelled already."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__(f"Cannot cancel run with status '{status}'.")
 
 
 class UnknownCursor(InvalidRequest):

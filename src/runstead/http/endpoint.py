@@ -7,7 +7,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from runstead.domain.errors import InvalidRequest
+from runstead.domain.errors import InvalidRequest, WrongStatus
 from runstead.http import sse
 from runstead.http.api import Api, Call, RunStream, Version
 from runstead.http.bodies import read_json
@@ -50,9 +50,8 @@ class Endpoint:
         try:
             await self._perform(version, headers, scope, receive, send)
         except InvalidRequest as error:
-            if version == "v1" and error.param is not None:
-                # What is wrong was found in the canonical body; the client wrote it elsewhere.
-                error.param = v1.parameter(error.param)
+            if version == "v1":
+                raise _in_v1_words(error) from None
             raise
 
     async def _perform(self, version: Version, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,3 +86,12 @@ class Endpoint:
 
     def _poll_after(self, run: Run) -> bytes:
         return SOON if time.time() - run.created_at < YOUNG else LATER
+
+
+def _in_v1_words(error: InvalidRequest) -> InvalidRequest:
+    """A refusal of what was found in canonical objects, for a client that knows other words for them."""
+    if isinstance(error, WrongStatus):
+        return type(error)(v1.view_status(error.status))
+    if error.param is not None:
+        error.param = v1.parameter(error.param)
+    return error

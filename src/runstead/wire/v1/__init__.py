@@ -19,8 +19,9 @@ from runstead.wire.base import Body, ListPage, Resource
 from runstead.wire.v1 import assistants, messages, run_steps, runs, threads
 from runstead.wire.v1.base import V1Body
 from runstead.wire.v1.events import view_event
+from runstead.wire.v1.runs import view_status
 
-__all__ = ["body_type", "canonical", "parameter", "view", "view_event"]
+__all__ = ["body_type", "canonical", "parameter", "view", "view_event", "view_status"]
 
 _BODIES: dict[type[Body], type[V1Body]] = {
     v2_assistants.CreateAssistant: assistants.CreateAssistant,

@@ -127,8 +127,7 @@ def view(run: v2.Run) -> Run:
     return recast(
         run,
         Run,
-        # Old clients cannot read `incomplete`, and their pollers would wait for another end for ever.
-        status="failed" if is_incomplete else run.status,
+        status=view_status(run.status),
         failed_at=run.failed_at or run.completed_at if is_incomplete else run.failed_at,
         completed_at=None if is_incomplete else run.completed_at,
         last_error=LastError("server_error", _limit_met(run)) if is_incomplete else view_error(run.last_error),
@@ -137,6 +136,11 @@ def view(run: v2.Run) -> Run:
         tool_choice=view_choice(run.tool_choice),
         response_format=view_format(run.response_format),
     )
+
+
+def view_status(status: v2.RunStatus) -> RunStatus:
+    """Old clients cannot read `incomplete`, and their pollers would wait for another end for ever."""
+    return "failed" if status == "incomplete" else status
 
 
 def view_error(error: v2.LastError | None) -> LastError | None:
