@@ -320,9 +320,9 @@ async def test_runs_whose_leases_end_one_after_the_other_were_lost_together_too(
             world.model.will_stop_at_a_gate([words("Hel")])
         node = world.nodes[0]
         first = await world.create_run()
-        await world.pass_time(2.5)
+        await world.pass_time(3.9)
         second = await world.create_run()
-        await world.pass_time(0.5)
+        await world.pass_time(0.05)
         await node.die()
         world.add_node()
         await world.pass_time(10.0)
