@@ -9,10 +9,26 @@ from collections.abc import Iterator
 
 import pytest
 
-FIELDS = (
-    "id object created_at thread_id assistant_id status required_action last_error expires_at started_at cancelled_at "
-    "failed_at completed_at model instructions tools file_ids metadata"
-).split()
+FIELDS = [
+    "id",
+    "object",
+    "created_at",
+    "thread_id",
+    "assistant_id",
+    "status",
+    "required_action",
+    "last_error",
+    "expires_at",
+    "started_at",
+    "cancelled_at",
+    "failed_at",
+    "completed_at",
+    "model",
+    "instructions",
+    "tools",
+    "file_ids",
+    "metadata",
+]
 
 
 @pytest.fixture(scope="module")

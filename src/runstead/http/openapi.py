@@ -75,6 +75,13 @@ _INCLUDE: Json = {
     "schema": {"type": "array", "items": {"enum": [RESULT_CONTENT]}},
     "description": "What is left out unless it is asked for.",
 }
+_LAST_EVENT: Json = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "examples": ["2.17"]},
+    "description": "The id of the last event that was seen; without it the run is told from its start.",
+}
 _MORE_QUERY: dict[str, Json] = {
     "list_messages": _RUN_ID,
     "create_run": _INCLUDE,
@@ -83,8 +90,8 @@ _MORE_QUERY: dict[str, Json] = {
 }
 
 _EVENTS = (
-    "With `stream` the answer is a stream of server-sent events instead: each has an `event` name and one line of JSON "
-    "as `data`, the last is `done` with `[DONE]`. Comment lines keep a silent connection open."
+    "Each event has a name and one line of JSON as `data`; the last is `done` with `[DONE]`. "
+    "Comment lines keep a silent connection open."
 )
 
 
@@ -159,16 +166,19 @@ def _parameters(operation: Operation, path: str) -> list[Json]:
     # Models come whole, whatever a client asks for.
     page = _PAGE if operation.is_list and operation.needs_beta else []
     more = [_MORE_QUERY[operation.id]] if operation.id in _MORE_QUERY else []
+    more += [_LAST_EVENT] if operation.is_resumable else []
     return [*in_path, *([_VERSION] if operation.needs_beta else []), *page, *more]
 
 
 def _answer(operation: Operation) -> Json:
     content: Json = {"application/json": {"schema": _any_of(_answer_refs(operation))}}
-    described: Json = {"description": "Done.", "content": content}
+    stream = {"text/event-stream": {"schema": {"type": "string"}, "x-events": _event_refs()}}
+    if operation.is_resumable:
+        return {"description": f"Server-sent events. {_EVENTS}", "content": stream}
     if operation.may_stream:
-        described["description"] = _EVENTS
-        content["text/event-stream"] = {"schema": {"type": "string"}, "x-events": _event_refs()}
-    return described
+        described = f"Done; with `stream` in the body, server-sent events instead. {_EVENTS}"
+        return {"description": described, "content": content | stream}
+    return {"description": "Done.", "content": content}
 
 
 def _error(description: str) -> Json:

@@ -13,6 +13,7 @@ from runstead.http.operations import OPERATIONS, Operation
 from runstead.wire import v1
 from runstead.wire.assistants import Assistant
 from runstead.wire.base import ListPage
+from runstead.wire.v1.assistants import Assistant as V1Assistant
 
 BODIES = [operation for operation in OPERATIONS if operation.body is not None]
 
@@ -115,13 +116,14 @@ def test_v1_answers_are_those_of_the_views():
     for kind, shown in openapi.V1_ANSWERS.items():
         assert get_type_hints(v1._VIEWS[kind])["return"] is shown
     assert set(openapi.V1_ANSWERS) == set(v1._VIEWS)
-    assert openapi.v1_answer(ListPage[Assistant]) == ListPage[openapi.V1_ANSWERS[Assistant]]
+    assert openapi.v1_answer(ListPage[Assistant]) == ListPage[V1Assistant]
 
 
 def test_streaming_is_noted_where_it_is_offered(document):
     for operation in OPERATIONS:
         content = described(document, operation)["responses"]["200"]["content"]
         assert ("text/event-stream" in content) is operation.may_stream
+        assert ("application/json" in content) is not operation.is_resumable
 
 
 def test_lists_take_their_parameters(document):
