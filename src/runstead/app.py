@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from msgspec import Struct
 from starlette.middleware.cors import CORSMiddleware
@@ -20,6 +21,7 @@ from runstead.metrics import CountingJournal, Metrics, TimedModel
 from runstead.model.chat_completions import ChatCompletions
 from runstead.ports import Model
 from runstead.settings import Settings
+from runstead.store.errors import UnusableDatabase
 from runstead.store.migrate import packaged_migrations
 from runstead.store.sqlite import SqliteStore
 
@@ -90,7 +92,7 @@ async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]
     Raises UnusableDatabase or ModelFailed when it cannot start.
     """
     clock = SystemClock()
-    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.database_path)
     store = await SqliteStore.open_file(settings.database_path, clock)
     try:
         metrics = Metrics()
@@ -144,6 +146,13 @@ async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]
             await model.close()
     finally:
         await store.close()
+
+
+def _make_folder(database: Path) -> None:
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableDatabase(str(database), f"its folder cannot be made ({error.strerror})") from error
 
 
 def _asgi(settings: Settings, api: Api, worker: Worker, metrics: Metrics, bound_host: str) -> ASGIApp:
