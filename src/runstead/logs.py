@@ -1,10 +1,33 @@
 """Logging: one line an event, for people on a terminal, as JSON everywhere else. Always to standard error."""
 
+import contextlib
+import io
 import logging
+import os
 import re
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+
+class _Lossy(io.TextIOBase):
+    """Standard error, whose lines are lost when nobody takes them: a full disk must not end what it is told about."""
+
+    def __init__(self) -> None:
+        self._pending: list[str] = []
+
+    def write(self, text: str) -> int:
+        self._pending.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        line = "".join(self._pending).encode("utf-8", "backslashreplace")
+        self._pending.clear()
+        if line:
+            # Past Python's own buffer, which would keep a refused line and fail with it again at exit.
+            with contextlib.suppress(OSError):
+                os.write(2, line)
 
 
 def configure(level: str) -> None:
@@ -22,10 +45,10 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lossy())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_Lossy())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final], foreign_pre_chain=shared
