@@ -5,12 +5,12 @@ that waits for the client is open in the rows as well.
 """
 
 from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
 
 import msgspec
 from msgspec.structs import replace
 
 from runstead.domain import speech
+from runstead.domain.records import StepRecord
 from runstead.domain.speech import Said
 from runstead.wire.events import MessageDelta, StreamEvent, TextDelta
 from runstead.wire.messages import ContentPart, IncompleteDetails, Message, RefusalContent, Text, TextContent
@@ -20,8 +20,8 @@ from runstead.wire.runs import LastError, Run
 LOST = LastError("server_error", "The server that wrote this was lost; it is written again.")
 
 
-def closings(history: Iterable[StreamEvent], stored_steps: AbstractSet[str], *, now: int) -> list[Said]:
-    """The events that close whatever the history leaves open and no row knows."""
+def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, now: int) -> list[Said]:
+    """The events that close whatever the history leaves open and the rows do not."""
     messages: dict[str, Message] = {}
     steps: dict[str, RunStep] = {}
     words: dict[str, dict[int, list[str]]] = {}
@@ -66,9 +66,12 @@ def closings(history: Iterable[StreamEvent], stored_steps: AbstractSet[str], *, 
             incomplete_at=now,
         )
         said.append(("thread.message.incomplete", cut))
+    kept = {record.step.id: record.step for record in stored}
     for step in steps.values():
-        if step.id not in stored_steps:
-            said.append(("thread.run.step.failed", replace(step, status="failed", last_error=LOST, failed_at=now)))
+        # A step that was stored just before its worker died is shown as it is stored.
+        is_so = kept.get(step.id) or replace(step, status="failed", last_error=LOST, failed_at=now)
+        if is_so.status != "in_progress":
+            said.append(speech.of_step(is_so))
     return said
 
 

@@ -73,8 +73,7 @@ async def _settle(worker: Worker, due: list[RunRecord], now: float, bereft: set[
 async def _expire(worker: Worker, record: RunRecord, now: float) -> None:
     tools, run_id = worker.tools, record.run.id
     steps = await tools.store.list_steps(run_id)
-    stored = {step.step.id for step in steps}
-    closings = takeover.closings(await tools.bus.history(run_id), stored, now=int(now))
+    closings = takeover.closings(await tools.bus.history(run_id), steps, now=int(now))
     try:
         await tools.journal.commit(unleased.expire(record, steps, closings, now=now))
     except Stale:

@@ -92,8 +92,7 @@ class RunDriver:
         """Close in the stream what somebody began there and nobody can finish; what was said until then."""
         steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
         history = await self._tools.bus.history(self.record.run.id)
-        stored = {step.step.id for step in steps}
-        self._emit(takeover.closings(history, stored, now=int(self._tools.clock.now())))
+        self._emit(takeover.closings(history, steps, now=int(self._tools.clock.now())))
         return history
 
     async def _step(self) -> bool:

@@ -9,7 +9,7 @@ from runstead.domain import speech, takeover
 from runstead.domain.answer import Answer
 from runstead.wire.messages import RefusalContent, Text, TextContent
 from runstead.wire.runs import Usage
-from tests.unit.domain.making import NOW, a_record, piece, pieces, words
+from tests.unit.domain.making import NOW, a_record, piece, pieces, stored, words
 from tests.unit.domain.stream_rules import StreamRules
 from tests.unit.domain.test_answer import chunks, names
 
@@ -22,7 +22,7 @@ def left_by(*chunks, finished: bool = False):
     return list(speech.numbered(said, epoch=2)), answer
 
 
-def close(history, stored=frozenset()):
+def close(history, stored=()):
     return takeover.closings(history, stored, now=NOW + 9)
 
 
@@ -52,7 +52,13 @@ def test_a_refusal_stays_a_refusal():
 def test_open_calls_are_closed_unless_they_are_stored():
     history, answer = left_by(words("Hm"), pieces(piece("f", "{}")))
     assert names(close(history)) == ["run.step.failed"]
-    assert close(history, {answer.tool_step.id}) == []
+    assert close(history, [stored(answer.tool_step)]) == []
+
+
+def test_a_step_that_was_stored_is_shown_as_it_is_stored():
+    history, answer = left_by(pieces(piece("f", "{}")))
+    answer.cut("completed", "max_tokens", NOW + 1, Usage())
+    assert close(history, [stored(answer.tool_step)]) == [speech.of_step(answer.tool_step)]
 
 
 def test_what_one_takeover_closed_the_next_leaves_alone():
