@@ -56,9 +56,7 @@ def test_answered_calls_show_their_outputs_at_the_step_s_end():
 
 
 def test_a_message_that_was_cut_is_told_as_cut():
-    cut = said_by(
-        "run_1", "msg_1", "Hel", status="incomplete", incomplete_details=IncompleteDetails("run_cancelled")
-    )
+    cut = said_by("run_1", "msg_1", "Hel", status="incomplete", incomplete_details=IncompleteDetails("run_cancelled"))
     picture = told(ended("stopped"), [message_step("step_1", "msg_1", "cancelled", cancelled_at=NOW)], [cut])
     assert picture.names[-3:] == ["thread.message.incomplete", "thread.run.step.cancelled", "thread.run.cancelled"]
 
