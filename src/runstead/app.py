@@ -22,7 +22,7 @@ from runstead.model.chat_completions import ChatCompletions
 from runstead.ports import Model
 from runstead.settings import Settings
 from runstead.store.errors import UnusableDatabase
-from runstead.store.migrate import packaged_migrations
+from runstead.store.inspection import DatabaseState, inspect_file
 from runstead.store.sqlite import SqliteStore
 
 
@@ -80,9 +80,9 @@ def prepare_model(settings: Settings, progress: Callable[[str], None]) -> None:
     weights.prepare(settings.data_dir, progress)
 
 
-def schema_version() -> int:
-    """The version of the store's schema that this program writes."""
-    return packaged_migrations("sqlite")[-1].version
+def inspect_store(path: Path) -> DatabaseState:
+    """What a database file holds and who serves it. Raises UnusableDatabase."""
+    return inspect_file(path)
 
 
 @asynccontextmanager

@@ -1,10 +1,8 @@
 """What `runstead doctor` looks at: it changes nothing and starts nothing but, for a moment, the embedded model."""
 
 import asyncio
-import fcntl
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runstead import app, settings
-from runstead.domain.errors import ModelFailed
+from runstead.domain.errors import ModelFailed, RunsteadError
 from runstead.logs import without_credentials
 from runstead.settings import Settings
 
@@ -107,45 +105,18 @@ def _nearest(path: Path) -> Path:
 def _store(path: Path) -> Finding:
     if not path.exists():
         return Finding("store", f"{path} is made when the server starts")
-    known = app.schema_version()
     try:
-        version = _schema_version(path)
-    except sqlite3.Error as error:
-        remedy = "Restore a backup, or set RUNSTEAD_DATABASE_URL to another file."
-        return Finding("store", f"{path} cannot be read: {error}", remedy)
+        state = app.inspect_store(path)
+    except RunsteadError as error:
+        return Finding("store", str(error), "Restore a backup, or set RUNSTEAD_DATABASE_URL to another file.")
+    version, known = state.version, state.known
     if version > known:
         remedy = "Start the newer release again, or restore a backup from before it was installed."
         return Finding("store", f"{path} has schema {version}, and this release knows up to {known}", remedy)
     words = f"{path}, schema {version}"
     if version < known:
         words += f", brought to {known} when the server starts"
-    holder = _holder(path)
-    return Finding("store", words if holder is None else f"{words}, served by process {holder}")
-
-
-def _schema_version(path: Path) -> int:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone() is None:
-            return 0
-        return int(connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0])
-    finally:
-        connection.close()
-
-
-def _holder(database: Path) -> str | None:
-    """The process that serves a database, by the lock that it holds."""
-    try:
-        descriptor = os.open(database.with_name(f"{database.name}.lock"), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
-    finally:
-        os.close(descriptor)
-    return None
+    return Finding("store", words if state.holder is None else f"{words}, served by process {state.holder}")
 
 
 def _model(chosen: Settings) -> Finding:
