@@ -144,17 +144,30 @@ def _response_format(run: Run) -> dict[str, Any] | None:
 def _turns(
     run: Run, messages: Sequence[Message], steps: Sequence[StepRecord], earlier: Sequence[RunStep]
 ) -> list[Turn]:
-    by_run: dict[RunId, list[RunStep]] = {}
+    by_run: dict[RunId | None, list[RunStep]] = {}
     for step in (*earlier, *(record.step for record in steps)):
         by_run.setdefault(step.run_id, []).append(step)
+    speakers = {run.id, *(message.run_id for message in messages)}
+    silent = [of_run for id, of_run in by_run.items() if id not in speakers and not _has_spoken(of_run)]
     turns: list[Turn] = []
     # A thread is locked while a run writes to it: what one run said stands together.
-    for run_id, said in groupby(messages, key=lambda message: message.run_id):
-        if run_id is None:
-            turns += [[_chat_message(message)] for message in said]
-        else:
-            turns += _turns_of_run(list(said), by_run.pop(run_id, ()))
-    return turns + _turns_of_run((), by_run.get(run.id, ()))
+    for _, group in groupby(messages, key=lambda message: message.run_id or message.id):
+        said = list(group)
+        # Calls without a word stand where their time puts them; those older than all that is shown are left out.
+        while silent and silent[0][-1].created_at < said[0].created_at:
+            of_run = silent.pop(0)
+            turns += _turns_of_run((), of_run) if turns else []
+        turns += _turns_of_run(said, by_run.get(said[0].run_id, ()))
+    if not messages or messages[-1].run_id != run.id:
+        silent.append(by_run.get(run.id, []))
+    for of_run in silent:
+        turns += _turns_of_run((), of_run)
+    return turns
+
+
+def _has_spoken(steps: Sequence[RunStep]) -> bool:
+    """Whether a run wrote a message, which then tells its place in the thread."""
+    return any(isinstance(step.step_details, MessageCreation) for step in steps)
 
 
 def _turns_of_run(messages: Sequence[Message], steps: Sequence[RunStep]) -> list[Turn]:

@@ -1,7 +1,7 @@
 """Tool calls and their outputs, told to the model again in later turns and later runs."""
 
 from tests.acceptance.scene import Scene
-from tests.acceptance.scripted import call, calls, text
+from tests.acceptance.scripted import call, calls, refusal, text
 
 
 def test_calls_and_outputs_are_told_in_the_next_turn(scene_with_tools: Scene) -> None:
@@ -83,3 +83,15 @@ def test_runs_of_two_threads_do_not_hear_of_each_other(scene_with_tools: Scene) 
 
     assert other.status == "completed"
     assert scene.model.requests[2]["messages"] == [{"role": "user", "content": "New here"}]
+
+
+def test_calls_of_a_run_that_failed_after_them_are_told_too(scene_with_tools: Scene) -> None:
+    scene = scene_with_tools
+    scene.model.will(calls(call("get_weather")), refusal(401, "Bad key"), text("Sunny"))
+    failed = scene.submit(scene.run(), get_weather="sunny")
+
+    scene.run()
+
+    assert failed.status == "failed"
+    told = [(each["role"], each["content"]) for each in scene.model.requests[2]["messages"]]
+    assert told == [("user", "Weather and time in Oslo?"), ("assistant", None), ("tool", "sunny")]
