@@ -1,4 +1,4 @@
-"""Runs that meet their deadline, over v1, on a server that gives them a second."""
+"""Runs that meet their deadline, over v1, on a server that gives them two seconds."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from tests.acceptance.waiting import eventually
 def hasty(scripted, tmp_path_factory) -> Iterator[OpenAI]:
     data_dir = tmp_path_factory.mktemp("hasty")
     with (
-        start_server(data_dir, scripted.url, RUNSTEAD_RUN_EXPIRES_AFTER="1") as server,
+        start_server(data_dir, scripted.url, RUNSTEAD_RUN_EXPIRES_AFTER="2") as server,
         OpenAI(base_url=server.url, api_key=KEY, timeout=60) as client,
     ):
         yield client
@@ -31,7 +31,7 @@ def test_a_run_whose_outputs_never_come_expires(hasty, model) -> None:
     ended = eventually(lambda: scene.reload(waiting), lambda run: run.status != "requires_action")
 
     [step] = scene.steps(ended)
-    assert (ended.status, ended.expires_at, ended.required_action) == ("expired", ended.created_at + 1, None)
+    assert (ended.status, ended.expires_at, ended.required_action) == ("expired", ended.created_at + 2, None)
     assert (step.status, step.expired_at is None) == ("expired", False)
 
 

@@ -88,9 +88,7 @@ def test_helpers_carry_a_run_through_its_calls(scene_with_tools) -> None:
     )
     listener = Listener()
 
-    with scene.runs.stream(
-        thread_id=scene.thread.id, assistant_id=scene.assistant.id, event_handler=listener
-    ) as first:
+    with scene.runs.stream(thread_id=scene.thread.id, assistant_id=scene.assistant.id, event_handler=listener) as first:
         waiting = first.get_final_run()
     with scene.runs.submit_tool_outputs_stream(
         run_id=waiting.id,

@@ -1,4 +1,4 @@
-"""Runs that meet their deadline, on a server that gives them a second."""
+"""Runs that meet their deadline, on a server that gives them two seconds."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from tests.acceptance.waiting import eventually
 def hasty(scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAI]:
     data_dir = tmp_path_factory.mktemp("hasty")
     with (
-        start_server(data_dir, scripted.url, RUNSTEAD_RUN_EXPIRES_AFTER="1") as server,
+        start_server(data_dir, scripted.url, RUNSTEAD_RUN_EXPIRES_AFTER="2") as server,
         OpenAI(base_url=server.url, api_key=KEY, timeout=60) as client,
     ):
         yield client
@@ -32,7 +32,7 @@ def test_a_run_whose_outputs_never_come_expires(hasty: OpenAI, model: Model) -> 
     ended = eventually(lambda: scene.reload(waiting), lambda run: run.status != "requires_action")
 
     [step] = scene.steps(ended)
-    assert waiting.expires_at == waiting.created_at + 1
+    assert waiting.expires_at == waiting.created_at + 2
     assert (ended.status, ended.expires_at, ended.required_action) == ("expired", waiting.expires_at, None)
     assert (ended.completed_at, ended.cancelled_at, ended.failed_at) == (None, None, None)
     assert (step.status, step.expired_at is None) == ("expired", False)
@@ -57,7 +57,7 @@ def test_a_run_whose_model_is_silent_expires_and_keeps_what_was_said(hasty: Open
         "thread.run.step.expired",
         "thread.run.expired",
     ]
-    assert (run.status, run.expires_at) == ("expired", run.created_at + 1)
+    assert (run.status, run.expires_at) == ("expired", run.created_at + 2)
     assert said(message) == "One two"
     assert (message.status, message.incomplete_details.reason) == ("incomplete", "run_expired")
     assert (step.status, step.expired_at is None) == ("expired", False)

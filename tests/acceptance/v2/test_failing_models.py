@@ -77,7 +77,7 @@ def test_a_server_that_keeps_failing_is_given_up(scene: Scene) -> None:
 @pytest.mark.parametrize("ending", ["reset", "close", "end"])
 def test_an_answer_that_breaks_off_fails_the_run_and_is_not_said_twice(scene: Scene, ending: str) -> None:
     word = {"choices": [{"index": 0, "delta": {"content": "Half"}, "finish_reason": None}]}
-    scene.model.will({"chunks": [word], "then": ending, "hold_before": None}, text("Better now"))
+    scene.model.will({"chunks": [word], "then": ending}, text("Better now"))
 
     run = scene.run()
 
@@ -124,10 +124,10 @@ def test_a_malformed_chunk_is_skipped(scene: Scene) -> None:
 
 @pytest.fixture(scope="module")
 def impatient(scripted: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAI]:
-    """A client of a server that gives a silent model half a second."""
+    """A client of a server that gives a silent model a second and a half."""
     data_dir = tmp_path_factory.mktemp("impatient")
     with (
-        start_server(data_dir, scripted.url, RUNSTEAD_MODEL_IDLE_LIMIT="0.5") as server,
+        start_server(data_dir, scripted.url, RUNSTEAD_MODEL_IDLE_LIMIT="1.5") as server,
         OpenAI(base_url=server.url, api_key=KEY, timeout=60) as client,
     ):
         yield client
@@ -142,6 +142,6 @@ def test_a_silent_model_fails_the_run(impatient: OpenAI, model: Model, hold: obj
     run = scene.run()
 
     assert (run.status, run.last_error.code) == ("failed", "server_error")
-    assert run.last_error.message == "The model server sent nothing for 0.5 seconds."
+    assert run.last_error.message == "The model server sent nothing for 1.5 seconds."
     assert [said(message) for message in scene.messages()] == ["Hello", *words]
     model.wait(aborted=1)

@@ -1,5 +1,7 @@
 """Function tools: the run waits, the client answers, the run goes on."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from openai import BadRequestError
 
@@ -162,3 +164,38 @@ def test_a_built_in_tool_that_cannot_run_here_fails_the_run_with_a_reason(scene:
         assert run.last_error.code == "server_error"
         assert f"'{kind}'" in run.last_error.message
     assert scene.model.calls == []
+
+
+def test_of_two_answers_at_once_one_is_taken(scene_with_tools: Scene) -> None:
+    scene = scene_with_tools
+    scene.model.will(calls(call("get_weather")), text("Done", hold_before="headers"))
+    waiting = scene.run()
+    outputs = answers(waiting, get_weather="sunny")
+
+    def submit(_: int) -> str:
+        try:
+            queued = scene.runs.submit_tool_outputs(waiting.id, thread_id=scene.thread.id, tool_outputs=outputs)
+        except BadRequestError as refused:
+            return refused.message
+        return str(queued.status)
+
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(submit, range(4)))
+    scene.model.release()
+
+    assert outcomes.count("queued") == 1
+    assert sum("do not accept tool outputs." in outcome for outcome in outcomes) == 3
+    assert scene.settled(waiting).status == "completed"
+    assert len(scene.model.requests) == 2
+
+
+def test_wrong_outputs_are_refused_before_a_stream_begins(scene_with_tools: Scene) -> None:
+    scene = scene_with_tools
+    scene.model.will(calls(call("get_weather", id="call_a")))
+    waiting = scene.run()
+
+    with pytest.raises(BadRequestError) as refused:
+        scene.runs.submit_tool_outputs(waiting.id, thread_id=scene.thread.id, tool_outputs=[], stream=True)
+
+    assert message_of(refused) == "Expected tool outputs for call_ids ['call_a'], got []"
+    assert scene.reload(waiting) == waiting
