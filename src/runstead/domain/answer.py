@@ -210,6 +210,14 @@ class Answer:
         ]
 
     @property
+    def counted(self) -> Usage | None:
+        """The tokens as the server counted them, if it did."""
+        said = self.usage
+        if said is None or said.prompt_tokens is None or said.completion_tokens is None:
+            return None
+        return Usage(said.prompt_tokens, said.completion_tokens, said.prompt_tokens + said.completion_tokens)
+
+    @property
     def text(self) -> str:
         """The words said so far."""
         return "".join(self._texts.get("text", ()))

@@ -81,13 +81,13 @@ class Concluded(Struct, frozen=True):
     record: RunRecord
 
 
-def conclude(record: RunRecord, answer: Answer, usage: Usage, *, estimated: bool, now: float) -> Concluded:
+def conclude(record: RunRecord, answer: Answer, usage: Usage, *, now: float) -> Concluded:
     """The change that a whole answer makes."""
-    counted = _counted(record, usage, estimated)
+    counted = _counted(record, answer, usage)
     moment = int(now)
     if answer.finish_reason == "content_filter":
         error = LastError("server_error", "The model's answer was stopped by a content filter.")
-        return cut(record, answer, "failed", usage, now=now, error=error, reason="content_filter", estimated=estimated)
+        return cut(record, answer, "failed", usage, now=now, error=error, reason="content_filter")
     if answer.finish_reason == "length":
         return _cut_by_budget(counted, record, answer, usage, now)
     said = answer.finish(moment, usage)
@@ -158,10 +158,9 @@ def cut(
     now: float,
     error: LastError | None = None,
     reason: IncompleteReason | None = None,
-    estimated: bool = False,
 ) -> Concluded:
     """The run ends before its answer is whole: cancelled, expired or failed."""
-    counted = record if answer is None else _counted(record, usage, estimated)
+    counted = record if answer is None else _counted(record, answer, usage)
     ended = run_lifecycle.end(counted, signal, now=now, error=error)
     said: list[Said] = []
     if answer is not None:
@@ -182,12 +181,12 @@ def budget_left(record: RunRecord) -> int | None:
     return None if limit is None else limit - record.usage.completion_tokens
 
 
-def _counted(record: RunRecord, usage: Usage, estimated: bool) -> RunRecord:
+def _counted(record: RunRecord, answer: Answer, usage: Usage) -> RunRecord:
     return replace(
         record,
         model_calls=record.model_calls + 1,
         usage=record.usage + usage,
-        usage_estimated=record.usage_estimated or estimated,
+        usage_estimated=record.usage_estimated or answer.counted is None,
     )
 
 

@@ -57,9 +57,10 @@ class ModelCall:
 
     def abort(self) -> None:
         """Close the model's connection now; perform() then returns None."""
-        self._is_aborted = True
-        if self._task is not None:
+        if self._task is not None and not self._is_aborted:
+            # Once: a second one would cut the closing of the connection short.
             self._task.cancel()
+        self._is_aborted = True
 
     def is_aborted(self) -> bool:
         """Whether abort() was called."""
@@ -87,9 +88,7 @@ class ModelCall:
             error = turn.last_error(failure)
             cut = turn.cut(self._record, answer, "failed", self.usage, now=self._clock.now(), error=error)
             return Outcome(cut, answer, self.usage)
-        concluded = turn.conclude(
-            self._record, answer, self.usage, estimated=answer.usage is None, now=self._clock.now()
-        )
+        concluded = turn.conclude(self._record, answer, self.usage, now=self._clock.now())
         return Outcome(concluded, answer, self.usage)
 
     async def _relay(self, asked: Prompt, answer: Answer) -> bool:
@@ -104,9 +103,8 @@ class ModelCall:
                     self._emit(answer.feed(some, int(self._clock.now())))
         except asyncio.CancelledError:
             # Our own abort, not the end of the task: the task goes on and concludes.
-            if not self.is_aborted():
+            if not self.is_aborted() or task.uncancel() > 0:
                 raise
-            task.uncancel()
             return False
         finally:
             self._task = None
@@ -146,9 +144,8 @@ class ModelCall:
         answer = self.answer
         if answer is None:
             return Usage()
-        said = answer.usage
-        if said is not None and said.prompt_tokens is not None and said.completion_tokens is not None:
-            return Usage(said.prompt_tokens, said.completion_tokens, said.prompt_tokens + said.completion_tokens)
+        if answer.counted is not None:
+            return answer.counted
         words = answer.text + "".join(call.function.arguments for call in answer.tool_calls())
         completion = turn.estimate_tokens(words)
         return Usage(self._prompt_tokens, completion, self._prompt_tokens + completion)

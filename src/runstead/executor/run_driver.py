@@ -157,7 +157,7 @@ class RunDriver:
     def _cut(self, call: ModelCall | None, signal: Signal, error: LastError | None = None) -> Concluded:
         answer, usage = (None, Usage()) if call is None else (call.answer, call.usage)
         now = self._tools.clock.now()
-        return turn.cut(self.record, answer, signal, usage, now=now, error=error, estimated=answer is not None)
+        return turn.cut(self.record, answer, signal, usage, now=now, error=error)
 
     async def _commit(self, outcome: Outcome) -> None:
         """Store what was concluded, then say it; a cancellation that came first takes precedence."""

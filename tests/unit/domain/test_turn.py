@@ -10,6 +10,7 @@ from runstead.domain.change import InsertMessage, InsertStep, ReplaceRun
 from runstead.domain.errors import ModelFailed
 from runstead.domain.run_lifecycle import POISON_AFTER
 from runstead.domain.turn import CallModel, Concluded, End, Rest
+from runstead.wire.chat import ChatChunk, ChunkUsage
 from runstead.wire.runs import LastError, RunStatus, Usage
 from runstead.wire.tools import CodeInterpreterTool, FileSearchTool
 from tests.unit.domain.making import (
@@ -82,11 +83,11 @@ def test_the_number_of_model_calls_has_a_limit_with_a_name():
 # What an answer changes
 
 
-def concluded(*chunks, record=None, estimated=False) -> tuple[Concluded, Answer, StreamRules]:
+def concluded(*chunks, record=None) -> tuple[Concluded, Answer, StreamRules]:
     record = record or a_record(run={"tools": [function_tool("f"), function_tool("g")]}, lost_leases=2)
     answer = Answer(record)
     said = answer.feed(chunks, NOW)
-    result = turn.conclude(record, answer, USAGE, estimated=estimated, now=LATER)
+    result = turn.conclude(record, answer, USAGE, now=LATER)
     return result, answer, StreamRules().read(speech.numbered([*said, *result.said], epoch=2))
 
 
@@ -202,10 +203,18 @@ def test_a_filtered_answer_says_so():
     assert "content filter" in result.record.run.last_error.message
 
 
-@pytest.mark.parametrize("estimated", [False, True])
-@pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
-def test_an_estimate_is_remembered_as_one(estimated, reason):
-    result, _, _ = concluded(words("Hi"), words(finish=reason), estimated=estimated)
+HALF_COUNTED = ChatChunk([], ChunkUsage(prompt_tokens=7))
+
+
+@pytest.mark.parametrize(("chunk", "estimated"), [(counted(), False), (ChatChunk([]), True), (HALF_COUNTED, True)])
+@pytest.mark.parametrize("reason", ["stop", "length", "content_filter", "cancelled"])
+def test_an_estimate_is_remembered_as_one(chunk, estimated, reason):
+    if reason == "cancelled":
+        answer = Answer(a_record("cancelling"))
+        answer.feed([words("Hi"), chunk], NOW)
+        result = turn.cut(a_record("cancelling"), answer, "stopped", USAGE, now=LATER)
+    else:
+        result, _, _ = concluded(words("Hi"), words(finish=reason), chunk)
     assert result.record.usage_estimated == estimated
 
 
