@@ -16,12 +16,20 @@ class Lease:
 
     def __init__(self, trust_for: float) -> None:
         self._trust_for = trust_for
-        self.began_at = time.monotonic()
-        self._valid_until = self.began_at + trust_for
+        self._claimed_at = time.monotonic()
+        self._valid_until = self._claimed_at + trust_for
 
     def renewed(self, asked_at: float) -> None:
         """A renewal that was asked for at that monotonic moment succeeded."""
         self._valid_until = asked_at + self._trust_for
+
+    def granted(self) -> None:
+        """The claim was answered: what is asked of the store from now on knows of it."""
+        self._claimed_at = time.monotonic()
+
+    def is_known_since(self, asked_at: float) -> bool:
+        """Whether an answer to what was asked at that monotonic moment has to know of this lease."""
+        return self._claimed_at < asked_at
 
     @property
     def is_valid(self) -> bool:

@@ -82,6 +82,7 @@ class Worker:
 
     def drive(self, record: RunRecord, lease: Lease, *, fresh: bool) -> None:
         """Start driving a run that this worker has claimed."""
+        lease.granted()
         driver = RunDriver(self.tools, record, lease, fresh=fresh)
         if (outdated := self.drivers.get(record.run.id)) is not None:
             outdated.interrupt("lost")
@@ -187,8 +188,8 @@ class Worker:
                 driver.lease.renewed(asked_at)
                 if status == "cancelling" and driver.record.run.status != "cancelling":
                     driver.interrupt("cancelled")
-            # A claim that was committed after the renewal began is not in its answer.
-            elif driver.lease.began_at < asked_at:
+            # A claim that was answered after the renewal began need not be in its answer.
+            elif driver.lease.is_known_since(asked_at):
                 driver.interrupt("lost")
 
     async def release_undriven(self, held: Mapping[RunId, tuple[int, str]]) -> None:

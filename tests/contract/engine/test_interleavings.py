@@ -98,12 +98,12 @@ class Interleavings(RuleBasedStateMachine):
             case _:
                 return HELLO
 
-    @precondition(lambda self: self.runs)
+    @precondition(lambda self: len(self.runs) > 0)
     @rule(which=number)
     def cancel(self, which: int) -> None:
         self._ask(self.world.cancel(self.runs[-1 - which % len(self.runs)]))
 
-    @precondition(lambda self: self.runs)
+    @precondition(lambda self: len(self.runs) > 0)
     @rule(which=number)
     def submit(self, which: int) -> None:
         self._ask(self._submit(self.runs[-1 - which % len(self.runs)]))

@@ -435,3 +435,24 @@ async def test_a_worker_that_takes_back_its_own_run_lets_its_old_driver_go():
         await gate.reached.wait()
         await world.settled()
         assert world.model.open == 1
+
+
+@in_virtual_time
+async def test_a_renewal_that_was_asked_for_before_a_claim_was_answered_says_nothing_of_it():
+    async with a_world() as world:
+        node = world.nodes[0]
+        seat = node.worker.take_seat()
+        assert seat is not None
+        await world.pass_time(0.5)
+        asked_at = the_loop().time()
+        await world.pass_time(0.5)
+        world.take_seat = lambda: seat
+        gate = world.model.will_stop_at_a_gate()
+        run = await world.create_run()
+        await gate.reached.wait()
+
+        node.worker.renewed({}, asked_at)
+        gate.opened.set()
+
+        assert await world.rested(run) == "completed"
+        assert (await world.record(run)).epoch == 2

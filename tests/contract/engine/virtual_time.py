@@ -16,6 +16,10 @@ GUARD = 20.0
 """Real seconds after which a loop that waits for a thread, or for nothing at all, is held to be stuck."""
 
 
+MANY_TURNS = 20_000
+"""Turns of the loop at one moment of its clock after which somebody is held to turn in a circle."""
+
+
 class Stuck(AssertionError):
     """Everybody waits, and nothing that could wake anybody is on its way."""
 
@@ -66,8 +70,12 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> Any:
+        self._turns += 1
+        if self._turns > MANY_TURNS:
+            raise Stuck
         if timeout is not None and timeout <= 0:
             return super().select(0)
         if not self._loop.elsewhere:
@@ -75,6 +83,7 @@ class _Selector(selectors.DefaultSelector):
                 return super().select(0)
             if timeout is not None:
                 self._loop.now += timeout
+                self._turns = 0
                 return super().select(0)
         if events := super().select(GUARD):
             return events

@@ -1,6 +1,7 @@
 """Nodes over one store and one bus, a model that follows a script, and a client: all of it in one loop."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from runstead.http.queries import NO_QUERY
 from runstead.journal import Journal
 from runstead.ports import Bus, Model, PageRequest, Store
 from runstead.store.sqlite import SqliteStore
+from runstead.store.sqlite_writer import SqliteWriter
 from runstead.wire.base import RunId, ThreadId
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.events import LAST_EVENTS, StreamEvent
@@ -209,11 +211,26 @@ class Node:
         await self.freeze()
 
 
+class CommitHere:
+    """In place of the writer's queue to its thread: the same commits, at moments that are the same in every run."""
+
+    def __init__(self, writer: SqliteWriter) -> None:
+        self._writer = writer
+        self._to_thread = writer._to_commit
+
+    def put(self, group: Any) -> None:
+        if group is None:
+            self._to_thread.put(None)
+            return
+        self._writer._connection.commit()
+        the_loop().call_soon(self._writer._committed, group, None)
+
+
 class World:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self.clock = Clock()
-        self.bus = DeafBus(LocalBus())
+        self.bus = DeafBus(LocalBus(keep_for=math.inf))
         self.model = ScriptedModel()
         self.nodes: list[Node] = []
         self.journal = Journal(cast("Store", Line(store)), cast("Bus", self.bus))
@@ -315,6 +332,7 @@ TOOLS = [function_tool("f"), function_tool("g")]
 @asynccontextmanager
 async def a_world(nodes: int = 1, capacity: int = 100) -> AsyncIterator[World]:
     store = await SqliteStore.open_memory(Clock())
+    store._writer._to_commit = cast("Any", CommitHere(store._writer))
     world = World(store)
     change = Change(writes=(InsertAssistant(assistant(tools=TOOLS)),))
     await the_loop().with_thread(store.commit(change))
