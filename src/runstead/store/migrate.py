@@ -46,7 +46,7 @@ def migrate(connection: sqlite3.Connection, where: str, migrations: Sequence[Mig
 def _apply_next(connection: sqlite3.Connection, where: str, migrations: Sequence[Migration]) -> bool:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        missing = _first_missing(_version(connection), where, migrations)
+        missing = first_missing(_version(connection), where, migrations)
         if missing is not None:
             for statement in statements_in(missing.sql):
                 connection.execute(statement)
@@ -65,7 +65,7 @@ def _version(connection: sqlite3.Connection) -> int:
     return version
 
 
-def _first_missing(version: int, where: str, migrations: Sequence[Migration]) -> Migration | None:
+def first_missing(version: int, where: str, migrations: Sequence[Migration]) -> Migration | None:
     known = migrations[-1].version
     if version > known:
         raise NewerDatabase(where, version, known)

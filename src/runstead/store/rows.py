@@ -118,7 +118,7 @@ def run_record_of(row: Sequence[Any]) -> RunRecord:
     extra = _decode_run_extra(row[6])
     return RunRecord(
         run=run_of(row),
-        deadline=row[5],
+        deadline=int(row[5]),
         epoch=row[2],
         owner=row[3],
         lease_until=row[4],

@@ -8,10 +8,11 @@ from typing import Self
 from runstead.domain.change import Change
 from runstead.ports import Clock
 from runstead.store import statements
+from runstead.store.changes import steps
 from runstead.store.errors import UnusableDatabase
 from runstead.store.lock import DataDirLock
 from runstead.store.migrate import migrate, packaged_migrations
-from runstead.store.sqlite_changes import prepare
+from runstead.store.sqlite_changes import carry_out
 from runstead.store.sqlite_connections import connect_reader, connect_writer, file_address, new_memory_address
 from runstead.store.sqlite_reads import SqliteReads
 from runstead.store.sqlite_writer import SqliteWriter
@@ -64,11 +65,11 @@ class SqliteStore(SqliteReads):
         if not change.writes:
             return
         now = self._clock.now()
-        writes = [prepare(write, now) for write in change.writes]
+        plan = [step for write in change.writes for step in steps(write, now)]
 
         def apply(connection: sqlite3.Connection) -> None:
-            for write in writes:
-                write(connection)
+            for step in plan:
+                carry_out(connection, step)
 
         await self._writer.do(apply)
 

@@ -1,5 +1,7 @@
 """Every statement by name, with `:name` parameters; what is decided with its outcome is not in here.
 
+They are written as SQLite reads them; `postgres_dialect` says what PostgreSQL spells differently.
+
 Lists: the bounds of a page are always given, open ends as the extremes of `seq`, so that a list needs one
 statement per direction and not one per combination of cursors.
 """

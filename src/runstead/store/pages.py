@@ -5,7 +5,8 @@ between. The page is then the first `limit` of what is kept, in the asked order,
 client that wants the items next to `before` turns the order around. `has_more` says that what is kept goes on.
 """
 
-import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from runstead.domain.errors import UnknownCursor
 from runstead.ports import PageRequest
@@ -15,15 +16,18 @@ from runstead.store.statements import Listing
 _FIRST = 0
 _LAST = 2**63 - 1
 
+Find = Callable[[str, Row], Awaitable[Sequence[Any] | None]]
+All = Callable[[str, Row], Awaitable[Sequence[Sequence[Any]]]]
 
-def read_page(
-    connection: sqlite3.Connection, listing: Listing, page: PageRequest, scope: Row
-) -> tuple[list[tuple[bytes, ...]], bool]:
+
+async def read_page(
+    find: Find, all_rows: All, listing: Listing, page: PageRequest, scope: Row
+) -> tuple[Sequence[Sequence[Any]], bool]:
     """The rows of a page, and whether more follow. Raises UnknownCursor."""
-    after = _place(connection, listing, scope, "after", page.after)
-    before = _place(connection, listing, scope, "before", page.before)
+    after = await _place(find, listing, scope, "after", page.after)
+    before = await _place(find, listing, scope, "before", page.before)
     above, below = (after, before) if page.order == "asc" else (before, after)
-    found = connection.execute(
+    found = await all_rows(
         listing.asc if page.order == "asc" else listing.desc,
         {
             **scope,
@@ -31,14 +35,14 @@ def read_page(
             "below": _LAST if below is None else below,
             "limit": page.limit + 1,
         },
-    ).fetchall()
+    )
     return found[: page.limit], len(found) > page.limit
 
 
-def _place(connection: sqlite3.Connection, listing: Listing, scope: Row, param: str, id: str | None) -> int | None:
+async def _place(find: Find, listing: Listing, scope: Row, param: str, id: str | None) -> int | None:
     if id is None:
         return None
-    found = connection.execute(listing.cursor, {**scope, "id": id}).fetchone()
+    found = await find(listing.cursor, {**scope, "id": id})
     if found is None:
         raise UnknownCursor(param, id)
     place: int = found[0]

@@ -1,0 +1,190 @@
+"""What each write of a change asks of a database, in order, and which refusal a failure means.
+
+Nothing here speaks to a database: an adapter carries the steps out in one transaction.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, assert_never
+
+from msgspec import Struct
+
+from runstead.domain.change import (
+    AddMessage,
+    DeleteAssistant,
+    DeleteMessage,
+    DeleteThread,
+    InsertAssistant,
+    InsertMessage,
+    InsertRun,
+    InsertStep,
+    InsertThread,
+    ReplaceAssistant,
+    ReplaceMessage,
+    ReplaceRun,
+    ReplaceStep,
+    ReplaceThread,
+    SetRunMetadata,
+    TakeRun,
+    Write,
+)
+from runstead.domain.errors import NotFound, RunsteadError, Stale, ThreadHasActiveRun, ThreadLocked
+from runstead.domain.records import ACTIVE, RunRecord
+from runstead.store import rows, statements
+from runstead.wire.messages import Message
+
+
+class Ask(Struct, frozen=True):
+    """Refused if the statement finds an id."""
+
+    statement: str
+    row: rows.Row
+    refusal: Callable[[str], RunsteadError]
+
+
+class Insert(Struct, frozen=True):
+    """Refused if the id is taken, or if what it belongs to is not there."""
+
+    statement: str
+    row: rows.Row
+    taken: RunsteadError
+    orphaned: RunsteadError
+
+
+class Touch(Struct, frozen=True):
+    """Refused if the statement meets no row."""
+
+    statement: str
+    row: rows.Row
+    refusal: RunsteadError
+
+
+class Swap(Struct, frozen=True):
+    """Refused unless the stored body is unchanged.
+
+    That is judged by value, not by bytes: a release that adds a field with a default must still find the rows of
+    the previous one unchanged. `was` is how we would have written it.
+    """
+
+    get: str
+    replace: str
+    row: rows.Row
+    was: bytes
+    is_unchanged: Callable[[Any], bool]
+    refusal: RunsteadError
+
+
+Step = Ask | Insert | Touch | Swap
+T = TypeVar("T")
+
+
+def steps(write: Write, now: float) -> list[Step]:
+    """Encoding is done here, so its errors are the caller's alone."""
+    match write:
+        case InsertAssistant(assistant):
+            stale = Stale(f"assistant {assistant.id}")
+            return [Insert(statements.INSERT_ASSISTANT, rows.object_row(assistant), stale, stale)]
+        case ReplaceAssistant(assistant, was):
+            row = rows.object_row(assistant)
+            return [
+                _swapping(
+                    f"assistant {was.id}",
+                    statements.GET_ASSISTANT,
+                    statements.REPLACE_ASSISTANT,
+                    row,
+                    was,
+                    rows.decode_assistant,
+                )
+            ]
+        case DeleteAssistant(id):
+            return [Touch(statements.DELETE_ASSISTANT, {"id": id}, NotFound("assistant", id))]
+        case InsertThread(thread):
+            stale = Stale(f"thread {thread.id}")
+            return [Insert(statements.INSERT_THREAD, rows.object_row(thread), stale, stale)]
+        case ReplaceThread(thread, was_thread):
+            row = rows.object_row(thread)
+            return [
+                _swapping(
+                    f"thread {was_thread.id}",
+                    statements.GET_THREAD,
+                    statements.REPLACE_THREAD,
+                    row,
+                    was_thread,
+                    rows.decode_thread,
+                )
+            ]
+        case DeleteThread(id):
+            return [Touch(statements.DELETE_THREAD, {"id": id}, NotFound("thread", id))]
+        case AddMessage(message):
+            return [_asking_for_the_lock(message), _inserting_message(message)]
+        case InsertMessage(message):
+            return [_inserting_message(message)]
+        case ReplaceMessage(message, was_message):
+            row = rows.message_row(message)
+            return [
+                _swapping(
+                    f"message {was_message.id}",
+                    statements.GET_MESSAGE,
+                    statements.REPLACE_MESSAGE,
+                    row,
+                    was_message,
+                    rows.decode_message,
+                )
+            ]
+        case DeleteMessage(thread_id, id):
+            row = {"id": id, "thread_id": thread_id}
+            return [Touch(statements.DELETE_MESSAGE, row, NotFound("message", id))]
+        case InsertRun(record):
+            return _inserting_run(record, now)
+        case ReplaceRun(record, was_record):
+            return [_replacing_run(statements.REPLACE_RUN, record, was_record, now)]
+        case TakeRun(record, was_record):
+            return [_replacing_run(statements.TAKE_RUN, record, was_record, now)]
+        case SetRunMetadata(thread_id, id, metadata):
+            row = {"id": id, "thread_id": thread_id, "metadata": rows.metadata_column(metadata)}
+            return [Touch(statements.SET_RUN_METADATA, row, NotFound("run", id))]
+        case InsertStep(step_record):
+            row = rows.step_row(step_record)
+            stale = Stale(f"run step {row['id']}")
+            return [Insert(statements.INSERT_STEP, row, stale, NotFound("run", row["run_id"]))]
+        case ReplaceStep(step_record):
+            row = rows.step_row(step_record)
+            return [Touch(statements.REPLACE_STEP, row, NotFound("run step", row["id"]))]
+        case unreachable:
+            assert_never(unreachable)
+
+
+def _asking_for_the_lock(message: Message) -> Ask:
+    thread_id = message.thread_id
+    return Ask(statements.FIND_ACTIVE_RUN_ID, {"thread_id": thread_id}, lambda holder: ThreadLocked(thread_id, holder))
+
+
+def _inserting_message(message: Message) -> Insert:
+    return Insert(
+        statements.INSERT_MESSAGE,
+        rows.message_row(message),
+        Stale(f"message {message.id}"),
+        NotFound("thread", message.thread_id),
+    )
+
+
+def _inserting_run(record: RunRecord, now: float) -> list[Step]:
+    """The lock is asked for so that its holder can be named; that there is one holder is the index's promise."""
+    run, row = record.run, rows.run_row(record, now)
+    stale = Stale(f"run {run.id}")
+    insert = Insert(statements.INSERT_RUN, row, stale, NotFound("thread", run.thread_id))
+    if run.status not in ACTIVE:
+        return [insert]
+
+    def refusal(holder: str) -> RunsteadError:
+        return stale if holder == run.id else ThreadHasActiveRun(run.thread_id, holder)
+
+    return [Ask(statements.FIND_ACTIVE_RUN_ID, row, refusal), insert]
+
+
+def _replacing_run(statement: str, record: RunRecord, was: RunRecord, now: float) -> Touch:
+    row = rows.run_row(record, now) | rows.fence(was)
+    return Touch(statement, row, Stale(f"run {record.run.id}"))
+
+
+def _swapping(what: str, get: str, replace: str, row: rows.Row, was: T, decode: Callable[[Any], T]) -> Swap:
+    return Swap(get, replace, row, rows.encode(was), lambda body: decode(body) == was, Stale(what))
