@@ -412,7 +412,7 @@ async def test_a_run_that_is_seated_during_a_drain_is_handed_back():
         assert seat is not None
         first.worker.stop_taking()
         second = world.add_node()
-        world.take_seat = lambda: seat
+        world.seat = seat
         gate = world.model.will_stop_at_a_gate()
         run = await world.create_run()
         await gate.reached.wait()
@@ -446,7 +446,7 @@ async def test_a_renewal_that_was_asked_for_before_a_claim_was_answered_says_not
         await world.pass_time(0.5)
         asked_at = the_loop().time()
         await world.pass_time(0.5)
-        world.take_seat = lambda: seat
+        world.seat = seat
         gate = world.model.will_stop_at_a_gate()
         run = await world.create_run()
         await gate.reached.wait()

@@ -198,7 +198,7 @@ async def test_every_reader_sees_the_same():
             seen = list(await first.next(1.0))
             assert seen[1:] == list(await second.next(1.0))
         assert seen == await world.events(run)
-        assert StreamRules().read(seen).run["status"] == "completed"
+        assert StreamRules().read(seen).status == "completed"
 
 
 @in_virtual_time

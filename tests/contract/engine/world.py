@@ -244,6 +244,7 @@ class World:
             run_expires_after=600,
         )
         self.seats_on: Node | None = None
+        self.seat: Any = None
 
     # Nodes
 
@@ -255,7 +256,7 @@ class World:
 
     def take_seat(self) -> Any:
         """ports.Desk: runs are claimed in their insert only if a test says where."""
-        return None if self.seats_on is None else self.seats_on.worker.take_seat()
+        return self.seat if self.seats_on is None else self.seats_on.worker.take_seat()
 
     # What a client does
 

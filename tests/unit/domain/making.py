@@ -41,7 +41,8 @@ def function_tool(name: str) -> FunctionTool:
 
 
 def assistant(**fields: Any) -> Assistant:
-    return Assistant(**({"id": ASSISTANT, "created_at": NOW, "model": "m"} | fields))
+    given: dict[str, Any] = {"id": ASSISTANT, "created_at": NOW, "model": "m"}
+    return Assistant(**(given | fields))
 
 
 def a_run(status: RunStatus = "in_progress", **fields: Any) -> Run:
@@ -74,7 +75,12 @@ def a_record(status: RunStatus = "in_progress", *, run: dict[str, Any] | None = 
 
 
 def message(id: str, words: str = "", **fields: Any) -> Message:
-    given = {"role": "user", "content": [TextContent(Text(words or id))], "created_at": NOW, "thread_id": THREAD}
+    given: dict[str, Any] = {
+        "role": "user",
+        "content": [TextContent(Text(words or id))],
+        "created_at": NOW,
+        "thread_id": THREAD,
+    }
     return Message(id=MessageId(id), **(given | fields))
 
 
@@ -95,12 +101,18 @@ def message_step(id: str, message_id: str, status: StepStatus = "completed", **f
 
 
 def _step(id: str, type: Any, status: StepStatus, details: Any, **fields: Any) -> RunStep:
-    given = {"created_at": NOW, "assistant_id": ASSISTANT, "thread_id": THREAD, "run_id": RunId("run_1")}
+    given: dict[str, Any] = {
+        "created_at": NOW,
+        "assistant_id": ASSISTANT,
+        "thread_id": THREAD,
+        "run_id": RunId("run_1"),
+    }
     return RunStep(id=StepId(id), type=type, status=status, step_details=details, **(given | fields))
 
 
 def stored(step: RunStep, **fields: Any) -> StepRecord:
-    return StepRecord(**({"step": step, "model_call": 1, "call_usage": Usage(3, 2, 5)} | fields))
+    given: dict[str, Any] = {"model_call": 1, "call_usage": Usage(3, 2, 5)}
+    return StepRecord(step=step, **(given | fields))
 
 
 def words(text: str | None = None, *, refusal: str | None = None, finish: str | None = None) -> ChatChunk:

@@ -68,8 +68,12 @@ class StreamRules:
             demand(len(open_steps) == allowed, f"{what} while the steps {open_steps} are open")
         self.run = data
 
+    @property
+    def status(self) -> str | None:
+        return None if self.run is None else self.run["status"]
+
     def _has_ended(self) -> bool:
-        return self.run is not None and self.run["status"] in RUN_ENDS - {"requires_action"}
+        return self.status in RUN_ENDS - {"requires_action"}
 
     # Messages
 

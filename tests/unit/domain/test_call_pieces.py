@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ Calls = list[tuple[str, str, str]]
 def taken_in(pieces: Iterable[ChunkToolCall], taken: Iterable[str] = ()) -> Calls:
     """The calls, after checking that a client that joins the deltas sees the same ones."""
     collected = CallPieces(taken, lambda index: f"ours_{index}")
-    shown: list[dict] = []
+    shown: list[dict[str, Any]] = []
     for one in pieces:
         for delta in collected.take(one):
             told = json.loads(msgspec.json.encode(delta))

@@ -11,7 +11,7 @@ from runstead.domain import prompt
 from runstead.domain.prompt import IMAGE_TOKENS, MESSAGE_OVERHEAD, Budget, Prompt, TooLong
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.base import RunId
-from runstead.wire.chat import ChatImage, ChatMessage, ChatText
+from runstead.wire.chat import ChatImage, ChatImageUrl, ChatMessage, ChatText
 from runstead.wire.messages import ImageUrl, ImageUrlContent, Message, RefusalContent, Text, TextContent
 from runstead.wire.run_steps import RunStep
 from runstead.wire.runs import TruncationStrategy
@@ -201,8 +201,8 @@ def image(url: str = "https://example.com/a.png") -> ImageUrlContent:
 def test_a_users_images_are_parts_in_their_order():
     content = [TextContent(Text("See")), image(), TextContent(Text("this"))]
     (sent,) = build([message("1", content=content)]).request.messages
-    assert [type(part) for part in sent.content] == [ChatText, ChatImage, ChatText]
-    assert (sent.content[1].image_url.url, sent.content[1].image_url.detail) == ("https://example.com/a.png", "low")
+    shown = ChatImage(ChatImageUrl("https://example.com/a.png", "low"))
+    assert sent.content == [ChatText("See"), shown, ChatText("this")]
 
 
 def test_an_assistants_images_are_not_sent_back():

@@ -1,10 +1,11 @@
 """The checker itself: that it lets the reference's sequences through and stops what a client would stop at."""
 
 import json
+from typing import cast
 
 import pytest
 
-from runstead.wire.events import StreamEvent
+from runstead.wire.events import EventName, StreamEvent
 from tests.unit.domain.stream_rules import BrokenStream, StreamRules
 
 
@@ -36,7 +37,10 @@ STEP = [("run.step.created", step("s")), ("run.step.in_progress", step("s"))]
 
 
 def read(*said):
-    events = [StreamEvent(1, i, f"thread.{name}", json.dumps(data).encode()) for i, (name, data) in enumerate(said)]
+    events = [
+        StreamEvent(1, i, cast("EventName", f"thread.{name}"), json.dumps(data).encode())
+        for i, (name, data) in enumerate(said)
+    ]
     return StreamRules().read(events)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from runstead.domain import speech, takeover
 from runstead.domain.answer import Answer
+from runstead.wire.events import StreamEvent
 from runstead.wire.messages import RefusalContent, Text, TextContent
 from runstead.wire.runs import Usage
 from tests.unit.domain.making import NOW, a_record, piece, pieces, stored, words
@@ -69,7 +70,7 @@ def test_what_one_takeover_closed_the_next_leaves_alone():
 
 @pytest.mark.parametrize("lives", [2, 3])
 def test_each_epoch_leaves_its_own_behind(lives):
-    history = []
+    history: list[StreamEvent] = []
     for epoch in range(2, 2 + lives):
         answer = Answer(a_record(epoch=epoch))
         said = close(history) + answer.feed([words(f"from {epoch}")], NOW)

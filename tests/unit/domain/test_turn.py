@@ -117,7 +117,7 @@ def test_a_finish_reason_decides_how_the_run_goes_on(reason, statuses, kind):
 
     run = result.record.run
     assert run.status == statuses[kind]
-    assert seen.run["status"] == run.status
+    assert seen.status == run.status
     assert (result.record.model_calls, result.record.usage) == (1, USAGE)
     assert (run.usage == USAGE) == (run.status != "requires_action")
     (replaced,) = written(result, ReplaceRun)

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from typing import cast
 
 import pytest
 
+from runstead import ports
 from runstead.domain.errors import ModelFailed
+from runstead.domain.speech import Said
 from runstead.executor.model_call import ModelCall
 from runstead.ports import Snapshot
 from runstead.wire.chat import ChatChunk, ChatRequest
@@ -47,8 +50,8 @@ class Model:
 
 def a_call(model: Model, **run):
     record = a_record(run=run)
-    said: list = []
-    call = ModelCall(model, Clock(), record, said.extend)
+    said: list[Said] = []
+    call = ModelCall(cast("ports.Model", model), Clock(), record, said.extend)
     snapshot = Snapshot(record, [], [message("msg_1", "Hi")], 0, [])
     return call, asyncio.create_task(call.perform(snapshot, 8_192)), said
 
