@@ -225,3 +225,21 @@ def test_many_streams_at_once_each_get_their_own(drama: Drama):
         assert frames.endswith("event: done\ndata: [DONE]\n\n")
         assert play.thread in frames
         assert not any(other.thread in frames for other in plays if other is not play)
+
+
+def test_a_reader_so_slow_that_its_events_are_gone_is_still_told_how_it_ended(drama: Drama):
+    # Together they are more than is kept of a run's events.
+    body = json.dumps({"assistant_id": drama.assistant, "model": "instant-80000", "stream": True}).encode()
+    with Raw(drama.api.url, receive_buffer=4_096) as raw:
+        raw.send(request(b"POST", f"/v1{drama.path}/runs".encode(), body))
+        run = eventually(lambda: drama.api.get(f"{drama.path}/runs")["data"])[0]["id"]
+        ended = drama.ended(run)
+        frames = raw.read().body.decode().split("\n\n")
+
+    told = [json.loads(frame.rpartition("\ndata: ")[2]) for frame in frames[:-2]]
+    assert frames[-2:] == ["event: done\ndata: [DONE]", ""]
+    assert sum("event: thread.message.delta\n" in frame for frame in frames) < 80_000
+    assert told[-1] == ended
+    assert [message["content"] for message in told if message["object"] == "thread.message"][-1] == [
+        {"type": "text", "text": {"value": " word" * 80_000, "annotations": []}}
+    ]
