@@ -198,6 +198,16 @@ class Interleavings(RuleBasedStateMachine):
     def a_line_becomes_slow_or_quick(self, which: int) -> None:
         self._hurry(self.nodes[which % len(self.nodes)], also_slow=True)
 
+    @precondition(lambda self: self.nodes)
+    @rule(which=number)
+    def a_node_hangs_for_longer_than_its_leases(self, which: int) -> None:
+        """Whatever it was writing arrives when others have long taken over."""
+        node = self.nodes[which % len(self.nodes)]
+        node.line.slow = node.line.slow or asyncio.Event()
+        self._do(node.freeze())
+        self._do(self.world.pass_time(8.0))
+        self._hurry(node, also_slow=False)
+
     @staticmethod
     def _hurry(node: Node, *, also_slow: bool) -> None:
         slow, node.line.slow = node.line.slow, None
@@ -267,6 +277,14 @@ class Interleavings(RuleBasedStateMachine):
             self._do(self.context.__aexit__(None, None, None))
             self.runner.close()
 
+    async def _keep_busy(self, node: Node) -> Gate:
+        gate = self.world.model.will_stop_at_a_gate()
+        self.world.seats_on = node
+        await self.world.create_run()
+        self.world.seats_on = None
+        await gate.reached.wait()
+        return gate
+
     async def _calm_down(self) -> None:
         self.world.bus.loses_offers = self.world.bus.loses_cancels = False
         self.world.seats_on = None
@@ -278,8 +296,13 @@ class Interleavings(RuleBasedStateMachine):
             self._hurry(node, also_slow=False)
             if not node.loops:
                 node.start()
-        self.world.add_node(capacity=3)
+        await self._add_node()
+        # Every node has something to renew: what nobody drives must not be renewed along with it.
+        busy = [await self._keep_busy(node) for node in self.nodes if node.worker.has_room]
         await self.world.pass_time(40.0)
+        for gate in busy:
+            gate.opened.set()
+        await self.world.settled()
         assert not self.asked
         for run in self.runs:
             record = await self.world.record(run)

@@ -456,3 +456,27 @@ async def test_a_renewal_that_was_asked_for_before_a_claim_was_answered_says_not
 
         assert await world.rested(run) == "completed"
         assert (await world.record(run)).epoch == 2
+
+
+@in_virtual_time
+async def test_a_commit_that_arrives_while_another_works_is_refused():
+    async with a_world(nodes=2) as world:
+        first = world.nodes[0]
+        run, go_on = await held_run(world, seats_on=first)
+        gate = world.model.will_stop_at_a_gate([words("Again")])
+        first.line.slow = asyncio.Event()
+        go_on.set()
+        await first.line.arrived.wait()
+        await first.freeze()
+        await gate.reached.wait()
+        events, record = await world.events(run), await world.record(run)
+        assert (record.epoch, record.owner) == (3, "w2")
+
+        first.line.slow.set()
+        await world.settled()
+
+        assert (await world.events(run), await world.record(run)) == (events, record)
+        assert await world.steps(run) == []
+        gate.opened.set()
+        assert await world.rested(run) == "completed"
+        await world.told(run)
