@@ -4,8 +4,12 @@ from pathlib import Path
 import pytest
 
 from runstead.ports import Store
+from runstead.store.postgres import PostgresStore
 from runstead.store.sqlite import SqliteStore
+from tests.contract.postgres_server import PostgresServer, postgres
 from tests.contract.samples import SetClock
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture
@@ -14,11 +18,23 @@ def clock() -> SetClock:
 
 
 # Another adapter joins here: a name, and how a store of it is opened empty.
-@pytest.fixture(params=["sqlite-file", "sqlite-memory"])
+@pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> AsyncIterator[Store]:
-    if request.param == "sqlite-file":
-        opened = await SqliteStore.open_file(tmp_path / "runstead.db", clock)
-    else:
-        opened = await SqliteStore.open_memory(clock)
+    opened: Store
+    match request.param:
+        case "sqlite-file":
+            opened = await SqliteStore.open_file(tmp_path / "runstead.db", clock)
+        case "sqlite-memory":
+            opened = await SqliteStore.open_memory(clock)
+        case _:
+            opened = await emptied(request.getfixturevalue("postgres"), clock)
     yield opened
     await opened.close()
+
+
+async def emptied(server: PostgresServer, clock: SetClock) -> PostgresStore:
+    """Emptying costs a tenth of what a database for each test would."""
+    store = await PostgresStore.open(server.url("runstead"), clock)
+    await store.all_rows("DELETE FROM threads", {})
+    await store.all_rows("DELETE FROM assistants", {})
+    return store

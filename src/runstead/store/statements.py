@@ -11,11 +11,11 @@ from typing import Final
 from msgspec import Struct
 
 # Spelled once and alike everywhere: a partial index serves only a statement that repeats its condition.
-_ACTIVE = "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
-_LEASED = "status IN ('in_progress', 'cancelling')"
+ACTIVE: Final = "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
+LEASED: Final = "status IN ('in_progress', 'cancelling')"
 
-_RUN = "metadata, body, epoch, owner, lease_until, deadline, extra"
-_STEP = "body, extra"
+RUN: Final = "metadata, body, epoch, owner, lease_until, deadline, extra"
+STEP: Final = "body, extra"
 
 
 class Listing(Struct, frozen=True):
@@ -26,7 +26,7 @@ class Listing(Struct, frozen=True):
     desc: str
 
 
-def _listing(table: str, columns: str, scope: str, narrowed: str = "TRUE") -> Listing:
+def listing(table: str, columns: str, scope: str, narrowed: str = "TRUE") -> Listing:
     """`narrowed` thins out what is shown, not what may be a cursor.
 
     An object that a filter no longer lets through still has its place in the order, and a client that pages
@@ -46,7 +46,7 @@ INSERT_ASSISTANT: Final = "INSERT INTO assistants (id, body) VALUES (:id, :body)
 GET_ASSISTANT: Final = "SELECT body FROM assistants WHERE id = :id"
 REPLACE_ASSISTANT: Final = "UPDATE assistants SET body = :body WHERE id = :id"
 DELETE_ASSISTANT: Final = "DELETE FROM assistants WHERE id = :id"
-ASSISTANTS: Final = _listing("assistants", "body", "TRUE")
+ASSISTANTS: Final = listing("assistants", "body", "TRUE")
 
 # Threads
 
@@ -54,9 +54,9 @@ INSERT_THREAD: Final = "INSERT INTO threads (id, body) VALUES (:id, :body)"
 GET_THREAD: Final = "SELECT body FROM threads WHERE id = :id"
 REPLACE_THREAD: Final = "UPDATE threads SET body = :body WHERE id = :id"
 DELETE_THREAD: Final = "DELETE FROM threads WHERE id = :id"
-THREADS: Final = _listing("threads", "body", "TRUE")
+THREADS: Final = listing("threads", "body", "TRUE")
 # The wanted pairs come as one JSON object, so that a key may hold any character.
-THREADS_WITH_METADATA: Final = _listing(
+THREADS_WITH_METADATA: Final = listing(
     "threads",
     "body",
     "TRUE",
@@ -72,8 +72,8 @@ INSERT_MESSAGE: Final = "INSERT INTO messages (id, thread_id, run_id, body) VALU
 GET_MESSAGE: Final = "SELECT body FROM messages WHERE id = :id AND thread_id = :thread_id"
 REPLACE_MESSAGE: Final = "UPDATE messages SET run_id = :run_id, body = :body WHERE id = :id AND thread_id = :thread_id"
 DELETE_MESSAGE: Final = "DELETE FROM messages WHERE id = :id AND thread_id = :thread_id"
-MESSAGES: Final = _listing("messages", "body", "thread_id = :thread_id")
-MESSAGES_OF_RUN: Final = _listing("messages", "body", "thread_id = :thread_id", "run_id = :run_id")
+MESSAGES: Final = listing("messages", "body", "thread_id = :thread_id")
+MESSAGES_OF_RUN: Final = listing("messages", "body", "thread_id = :thread_id", "run_id = :run_id")
 NEWEST_MESSAGES: Final = "SELECT seq, body FROM messages WHERE thread_id = :thread_id ORDER BY seq DESC"
 COUNT_OLDER_MESSAGES: Final = "SELECT count(*) FROM messages WHERE thread_id = :thread_id AND seq < :seq"
 
@@ -96,23 +96,23 @@ UPDATE runs
 """
 TAKE_RUN: Final = f"{REPLACE_RUN} AND lease_until IS :was_lease_until"
 SET_RUN_METADATA: Final = "UPDATE runs SET metadata = :metadata WHERE id = :id AND thread_id = :thread_id"
-GET_RUN: Final = f"SELECT {_RUN} FROM runs WHERE id = :id AND thread_id = :thread_id"  # noqa: S608
-FIND_RUN: Final = f"SELECT {_RUN} FROM runs WHERE id = :id"  # noqa: S608
-FIND_ACTIVE_RUN: Final = f"SELECT {_RUN} FROM runs WHERE thread_id = :thread_id AND {_ACTIVE}"  # noqa: S608
-FIND_ACTIVE_RUN_ID: Final = f"SELECT id FROM runs WHERE thread_id = :thread_id AND {_ACTIVE}"  # noqa: S608
-RUNS: Final = _listing("runs", "metadata, body", "thread_id = :thread_id")
-RENEW_LEASES: Final = f"UPDATE runs SET lease_until = :lease_until WHERE owner = :owner AND {_LEASED}"  # noqa: S608
-LIST_LEASES: Final = f"SELECT id, epoch, status FROM runs WHERE owner = :owner AND {_LEASED}"  # noqa: S608
+GET_RUN: Final = f"SELECT {RUN} FROM runs WHERE id = :id AND thread_id = :thread_id"  # noqa: S608
+FIND_RUN: Final = f"SELECT {RUN} FROM runs WHERE id = :id"  # noqa: S608
+FIND_ACTIVE_RUN: Final = f"SELECT {RUN} FROM runs WHERE thread_id = :thread_id AND {ACTIVE}"  # noqa: S608
+FIND_ACTIVE_RUN_ID: Final = f"SELECT id FROM runs WHERE thread_id = :thread_id AND {ACTIVE}"  # noqa: S608
+RUNS: Final = listing("runs", "metadata, body", "thread_id = :thread_id")
+RENEW_LEASES: Final = f"UPDATE runs SET lease_until = :lease_until WHERE owner = :owner AND {LEASED}"  # noqa: S608
+LIST_LEASES: Final = f"SELECT id, epoch, status FROM runs WHERE owner = :owner AND {LEASED}"  # noqa: S608
 DUE_RUNS: Final = f"""
-SELECT {_RUN} FROM runs WHERE seq IN (
+SELECT {RUN} FROM runs WHERE seq IN (
     SELECT seq FROM runs WHERE status = 'queued' AND queued_since < :waiting_since
     UNION
-    SELECT seq FROM runs WHERE {_LEASED} AND lease_until < :now
+    SELECT seq FROM runs WHERE {LEASED} AND lease_until < :now
     UNION
-    SELECT seq FROM runs WHERE {_ACTIVE} AND deadline <= :now AND (lease_until IS NULL OR lease_until < :now)
+    SELECT seq FROM runs WHERE {ACTIVE} AND deadline <= :now AND (lease_until IS NULL OR lease_until < :now)
 ) ORDER BY seq LIMIT :limit
 """  # noqa: S608
-NEXT_DEADLINE: Final = f"SELECT min(deadline) FROM runs WHERE {_ACTIVE}"  # noqa: S608
+NEXT_DEADLINE: Final = f"SELECT min(deadline) FROM runs WHERE {ACTIVE}"  # noqa: S608
 
 # Run steps
 
@@ -124,8 +124,8 @@ REPLACE_STEP: Final = """
 UPDATE run_steps SET type = :type, status = :status, body = :body, extra = :extra WHERE id = :id AND run_id = :run_id
 """
 GET_STEP: Final = "SELECT body FROM run_steps WHERE id = :id AND run_id = :run_id AND thread_id = :thread_id"
-STEPS: Final = _listing("run_steps", "body", "run_id = :run_id")
-LIST_STEPS: Final = f"SELECT {_STEP} FROM run_steps WHERE run_id = :run_id ORDER BY seq"  # noqa: S608
+STEPS: Final = listing("run_steps", "body", "run_id = :run_id")
+LIST_STEPS: Final = f"SELECT {STEP} FROM run_steps WHERE run_id = :run_id ORDER BY seq"  # noqa: S608
 NEWEST_EARLIER_STEPS: Final = """
 SELECT seq, body FROM run_steps
  WHERE seq IN (

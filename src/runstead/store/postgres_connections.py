@@ -1,0 +1,249 @@
+"""Connections to PostgreSQL: how one is opened, what its troubles mean, and the few that reads share."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+from msgspec import Struct
+
+from runstead.domain.errors import Unavailable
+from runstead.store.errors import UnusableDatabase
+from runstead.store.postgres_clock import DatabaseClock
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+OLDEST_VERSION = 15
+
+# Everything that a database can answer with, and everything that can happen on the way.
+TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+# The server speaks and will go on speaking on this connection.
+_OF_THE_STATEMENT = (
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DataError,
+    asyncpg.ProgramLimitExceededError,
+)
+
+# One question sets the session up, so that a connection costs one round trip more than its login.
+_BEGIN_SESSION = """
+SELECT current_setting('server_version_num')::int,
+       extract(epoch FROM clock_timestamp())::float8,
+       pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool,
+       set_config('statement_timeout', $1, false),
+       set_config('lock_timeout', $2, false),
+       set_config('default_transaction_isolation', 'read committed', false),
+       set_config('jit', 'off', false),
+       CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END
+"""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How long to wait, in seconds, and how many connections to keep."""
+
+    connect: float = 5.0
+    # The server gives a statement up after this long; we give the connection up a little later.
+    statement: float = 10.0
+    lock: float = 2.0
+    # How long a commit, or a read that finds every connection busy, waits before it is Unavailable.
+    patience: float = 3.0
+    readers: int = 4
+    # 0 for a pooler that hands a session's statements to several servers; every statement is then planned anew.
+    cached_statements: int = 256
+
+
+class Server:
+    """Where the database is, and how a connection to it is opened."""
+
+    def __init__(self, url: str, limits: Limits, clock: DatabaseClock) -> None:
+        self.limits = limits
+        self.clock = clock
+        self._url = url
+
+    @property
+    def where(self) -> str:
+        """The address without its secrets."""
+        try:
+            parts = urlsplit(self._url)
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        except ValueError:
+            return "named by the URL"
+
+    async def connect(self) -> Connection:
+        """A connection that can write and commits durably. Raises TROUBLE, UnusableDatabase or Unavailable."""
+        limits = self.limits
+        connection: Connection = await asyncpg.connect(
+            self._url,
+            timeout=limits.connect,
+            command_timeout=limits.statement + 2.0,
+            statement_cache_size=limits.cached_statements,
+            max_cached_statement_lifetime=0,
+        )
+        try:
+            await self._begin(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _begin(self, connection: Connection) -> None:
+        sent_at = self.clock.start()
+        row = await connection.fetchrow(
+            _BEGIN_SESSION,
+            _milliseconds(self.limits.statement),
+            _milliseconds(self.limits.lock),
+            timeout=self.limits.connect,
+        )
+        assert row is not None
+        self.clock.measured(sent_at, row[1])
+        refuse_version(self.where, row[0])
+        if row[2]:
+            raise Unavailable("The database server takes no writes: it is a standby, or set to read only.")
+
+
+def refuse_version(where: str, number: int) -> None:
+    """Raises UnusableDatabase for a server that is too old. The number is as PostgreSQL gives it: 150003 is 15.3."""
+    if number < OLDEST_VERSION * 10_000:
+        raise UnusableDatabase(
+            where,
+            f"its server is PostgreSQL {number // 10_000} and this program needs {OLDEST_VERSION} or newer",
+        )
+
+
+def is_usable_after(error: BaseException) -> bool:
+    """Whether a connection that answered with this can be asked again."""
+    return isinstance(error, _OF_THE_STATEMENT)
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """In one sentence, for the log and for whoever asked."""
+    return Unavailable(f"The database does not answer: {str(error) or type(error).__name__}.")
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))
+
+
+class Readers:
+    """A few connections, the last used first; opened when needed, let go when in trouble."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._free: list[Connection] = []
+        self._open = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_closed = False
+
+    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        """Ask once, and once more on a new connection if an old one turns out to be dead. Raises Unavailable."""
+        connection, is_new = await self._take()
+        try:
+            return await self._ask(connection, statement, arguments)
+        except TROUBLE as error:
+            if is_new or is_usable_after(error) or isinstance(error, TimeoutError):
+                raise unavailable(error) from error
+        # The server went away while nobody looked, and took the idle ones along.
+        self._drop_idle()
+        connection, _ = await self._take()
+        try:
+            return await self._ask(connection, statement, arguments)
+        except TROUBLE as error:
+            raise unavailable(error) from error
+
+    async def _ask(self, connection: Connection, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        try:
+            found: list[Any] = await connection.fetch(statement, *arguments)
+        except BaseException as error:
+            if is_usable_after(error):
+                self._give_back(connection)
+            else:
+                self._drop(connection)
+            raise
+        self._give_back(connection)
+        return found
+
+    async def _take(self) -> tuple[Connection, bool]:
+        give_up_at = asyncio.get_running_loop().time() + self._server.limits.patience
+        while True:
+            if self._is_closed:
+                raise Unavailable("The store is closed.")
+            while self._free:
+                connection = self._free.pop()
+                if not connection.is_closed():
+                    return connection, False
+                self._open -= 1
+            if self._open < self._server.limits.readers:
+                return await self._connect(), True
+            await self._wait_for_one(give_up_at)
+
+    async def _connect(self) -> Connection:
+        self._open += 1
+        try:
+            return await self._server.connect()
+        except BaseException as error:
+            self._open -= 1
+            self._wake_one()
+            if isinstance(error, (*TROUBLE, UnusableDatabase)):
+                raise unavailable(error) from error
+            raise
+
+    async def _wait_for_one(self, give_up_at: float) -> None:
+        freed = asyncio.get_running_loop().create_future()
+        self._waiting.append(freed)
+        try:
+            async with asyncio.timeout_at(give_up_at):
+                await freed
+        except BaseException as error:
+            if freed in self._waiting:
+                self._waiting.remove(freed)
+            else:
+                # We were told and leave all the same: it is another's turn.
+                self._wake_one()
+            if isinstance(error, TimeoutError):
+                raise Unavailable("Every connection to the database is busy.") from None
+            raise
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._is_closed or connection.is_closed():
+            self._drop(connection)
+        else:
+            self._free.append(connection)
+            self._wake_one()
+
+    def _drop(self, connection: Connection) -> None:
+        self._open -= 1
+        connection.terminate()
+        self._wake_one()
+
+    def _drop_idle(self) -> None:
+        while self._free:
+            self._drop(self._free.pop())
+
+    def _wake_one(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def close(self) -> None:
+        """Let go of all; a read under way fails."""
+        self._is_closed = True
+        while self._waiting:
+            self._wake_one()
+        free, self._free = self._free, []
+        for connection in free:
+            await close_politely(connection)
+
+
+async def close_politely(connection: Connection) -> None:
+    """Say goodbye if the server listens."""
+    try:
+        await connection.close(timeout=1.0)
+    except TROUBLE:
+        connection.terminate()

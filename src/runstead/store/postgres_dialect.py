@@ -1,0 +1,83 @@
+"""What PostgreSQL spells differently: places instead of names, and types where they cannot be guessed."""
+
+import re
+from functools import cache
+from typing import Any, Final
+
+from runstead.store import statements
+from runstead.store.rows import Row
+from runstead.store.statements import listing
+
+_NAMED = re.compile(r"(?<!:):([a-z_]+)")
+_TYPES: Final = {
+    "above": "bigint",
+    "below": "bigint",
+    "deadline": "float8",
+    "epoch": "bigint",
+    "lease_until": "float8",
+    "limit": "bigint",
+    "max_bytes": "bigint",
+    "now": "float8",
+    "seq": "bigint",
+    "waiting_since": "float8",
+    "was_epoch": "bigint",
+    "was_lease_until": "float8",
+}
+
+# The wanted pairs come as one JSON object, which its index knows how to find.
+THREADS_WITH_METADATA: Final = listing("threads", "body", "TRUE", "metadata @> :metadata::jsonb")
+
+# In the order of ids, as groups of changes lock them: two that hold some of the same never wait in a circle.
+RENEW_LEASES: Final = f"""
+WITH held AS MATERIALIZED (SELECT seq FROM runs WHERE owner = :owner AND {statements.LEASED}
+                            ORDER BY id FOR NO KEY UPDATE)
+UPDATE runs SET lease_until = :lease_until FROM held WHERE runs.seq = held.seq
+RETURNING runs.id, runs.epoch, runs.status
+"""  # noqa: S608
+
+
+@cache
+def asked_alone(statement: str) -> tuple[str, tuple[str, ...]]:
+    """The statement with a place for each name, and the names in the order of places."""
+    names: list[str] = []
+
+    def place(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}::{_TYPES.get(name, 'text')}"
+
+    sql = _NAMED.sub(place, _null_safe(statement))
+    return sql, tuple(names)
+
+
+@cache
+def asked_in_a_group(statement: str) -> tuple[str, tuple[str, ...]]:
+    """The same with one array of texts as its only parameter."""
+    names: list[str] = []
+
+    def place(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in names:
+            names.append(name)
+        element = f"$1[{names.index(name) + 1}]"
+        return f"{element}::{_TYPES[name]}" if name in _TYPES else element
+
+    sql = _NAMED.sub(place, _null_safe(statement))
+    return sql, tuple(names)
+
+
+def _null_safe(statement: str) -> str:
+    return statement.replace(" IS :", " IS NOT DISTINCT FROM :")
+
+
+def as_text(value: Any) -> str | None:
+    """A value as an element of that array. Floats come back as they were: their shortest form names one double."""
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode() if isinstance(value, bytes) else repr(value)
+
+
+def values(names: tuple[str, ...], row: Row) -> list[Any]:
+    """What stands in the places."""
+    return [row[name] for name in names]

@@ -1,0 +1,49 @@
+"""Bring a PostgreSQL database to the schema this program knows: see `migrate`, with a lock among nodes."""
+
+from collections.abc import Sequence
+
+from runstead.store.migrate import Migration, first_missing
+from runstead.store.postgres_connections import Connection
+
+# Any number that others who share the database are unlikely to choose.
+_LOCK = 0x72756E7374656164
+_HAS_TABLE = "SELECT to_regclass('migrations') IS NOT NULL"
+_VERSION = "SELECT coalesce(max(version), 0) FROM migrations"
+_CREATE_TABLE = "CREATE TABLE migrations (version bigint PRIMARY KEY, name text NOT NULL)"
+
+
+async def migrate(connection: Connection, where: str, migrations: Sequence[Migration]) -> None:
+    """Apply what is missing. Raises NewerDatabase; an error leaves the last whole version behind.
+
+    A database that lacks nothing is only read, so its everyday user need not be allowed to create tables.
+    """
+    while first_missing(await _version(connection), where, migrations) is not None:
+        await _apply_next(connection, where, migrations)
+
+
+async def _apply_next(connection: Connection, where: str, migrations: Sequence[Migration]) -> None:
+    async with connection.transaction():
+        # However long another node or this migration takes.
+        await connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0", timeout=None)
+        # Released with the transaction, also if this process dies.
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_LONG)
+        missing = first_missing(await _version(connection), where, migrations)
+        if missing is None:
+            return
+        if not await connection.fetchval(_HAS_TABLE):
+            await connection.execute(_CREATE_TABLE)
+        await connection.execute(missing.sql, timeout=_LONG)
+        await connection.execute(
+            "INSERT INTO migrations (version, name) VALUES ($1, $2)", missing.version, missing.name
+        )
+
+
+async def _version(connection: Connection) -> int:
+    if not await connection.fetchval(_HAS_TABLE):
+        return 0
+    version: int = await connection.fetchval(_VERSION)
+    return version
+
+
+# An hour: asyncpg takes no "for ever" where a connection has a limit of its own.
+_LONG = 3600.0
