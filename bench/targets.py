@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,7 +84,7 @@ def nginx(port: int, model: str) -> Iterator[Target]:
     if program is None:
         raise SystemExit("nginx is not on the PATH; install it to compare with it")
     with tempfile.TemporaryDirectory() as folder:
-        own = port + 1 if port < 60_000 else port - 1
+        own = free_port()
         config = Path(folder) / "nginx.conf"
         config.write_text(
             f"daemon off; worker_processes 1; pid {folder}/pid; error_log /dev/null;\n"
@@ -94,8 +95,7 @@ def nginx(port: int, model: str) -> Iterator[Target]:
             'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } } }\n'
         )
         with process([program, "-c", str(config), "-e", "/dev/null"], SERVER_CORE) as child:
-            until(lambda: len(_children(child.pid)) > 0)
-            time.sleep(0.3)
+            until(lambda: answers(own))
             yield Target(
                 "nginx",
                 own,
@@ -150,6 +150,19 @@ def stream(target: Target) -> bytes:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return bytes(answer.read())
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def until(is_true: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -88,6 +88,8 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: 
         # What was built so far lives as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
+        # Young objects by the thousand are a run's everyday; looking through them more seldom finds as little.
+        gc.set_threshold(10_000, 20, 50)
         on_start()
         checking = asyncio.create_task(_check(node.model))
         await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)

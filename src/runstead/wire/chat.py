@@ -1,6 +1,7 @@
 """Chat completions: what a run asks of a model server, and the chunks it answers with.
 
 Chunks are read into partial structs: servers differ, so every field may be missing and unknown ones are skipped.
+They are many, and no cycle can run through them, so the garbage collector need not know them (`gc=False`).
 """
 
 from typing import Any, Literal
@@ -66,14 +67,14 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasoning_effort: str | None = None
 
 
-class ChunkFunction(Struct, frozen=True):
+class ChunkFunction(Struct, frozen=True, gc=False):
     """A piece of a call."""
 
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
 
 
-class ChunkToolCall(Struct, frozen=True):
+class ChunkToolCall(Struct, frozen=True, gc=False):
     """A piece of one call; some servers send neither index nor id."""
 
     index: int | None = None
@@ -81,7 +82,7 @@ class ChunkToolCall(Struct, frozen=True):
     function: ChunkFunction | None = None
 
 
-class ChunkDelta(Struct, frozen=True):
+class ChunkDelta(Struct, frozen=True, gc=False):
     """What a chunk adds to the answer."""
 
     content: str | None = None
@@ -89,14 +90,14 @@ class ChunkDelta(Struct, frozen=True):
     tool_calls: list[ChunkToolCall] | None = None
 
 
-class ChunkChoice(Struct, frozen=True):
+class ChunkChoice(Struct, frozen=True, gc=False):
     """One choice; only the first is read."""
 
     delta: ChunkDelta | None = None
     finish_reason: str | None = None
 
 
-class ChunkUsage(Struct, frozen=True):
+class ChunkUsage(Struct, frozen=True, gc=False):
     """Tokens, as the server counts them."""
 
     prompt_tokens: int | None = None
@@ -104,7 +105,7 @@ class ChunkUsage(Struct, frozen=True):
     total_tokens: int | None = None
 
 
-class ChatChunk(Struct, frozen=True):
+class ChatChunk(Struct, frozen=True, gc=False):
     """One server-sent chunk."""
 
     choices: list[ChunkChoice] | None = None

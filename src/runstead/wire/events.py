@@ -1,4 +1,7 @@
-"""Stream events: their names, and the deltas that only exist in streams."""
+"""Stream events: their names, and the deltas that only exist in streams.
+
+What exists once a token is hidden from the garbage collector (`gc=False`): no cycle can run through it.
+"""
 
 from typing import Any, Literal
 
@@ -49,7 +52,7 @@ LAST_EVENTS = frozenset(
 """A stream ends after one of these (and then says done)."""
 
 
-class StreamEvent(Struct, frozen=True):
+class StreamEvent(Struct, frozen=True, gc=False):
     """One event of a run's stream: `(epoch, seq)` rises, `data` is its JSON in the v2 shape."""
 
     epoch: int
@@ -58,7 +61,7 @@ class StreamEvent(Struct, frozen=True):
     data: bytes
 
 
-class TextPiece(Struct, frozen=True):
+class TextPiece(Struct, frozen=True, gc=False):
     """A piece of text: clients concatenate `value` and collect each annotation once."""
 
     value: str | UnsetType = UNSET
@@ -77,7 +80,7 @@ class IndexedAnnotation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     file_path: FilePath | UnsetType = UNSET
 
 
-class TextDelta(Struct, frozen=True, tag_field="type", tag="text"):
+class TextDelta(Struct, frozen=True, gc=False, tag_field="type", tag="text"):
     """A text part that grows."""
 
     index: int
@@ -98,14 +101,14 @@ class RefusalDelta(Struct, frozen=True, tag_field="type", tag="refusal"):
     refusal: str
 
 
-class MessageDeltaBody(Struct, frozen=True):
+class MessageDeltaBody(Struct, frozen=True, gc=False):
     """The changed parts of a message."""
 
     content: list[TextDelta | ImageFileDelta | RefusalDelta]
     role: Literal["assistant"] | UnsetType = UNSET
 
 
-class MessageDelta(Struct, frozen=True, kw_only=True):
+class MessageDelta(Struct, frozen=True, gc=False, kw_only=True):
     """thread.message.delta."""
 
     id: MessageId
