@@ -1,47 +1,20 @@
-"""What every bus promises. Another adapter joins by adding itself to BUSES."""
+"""What every bus promises. Another adapter joins in conftest.py."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import secrets
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runstead.bus.event_log import EVENT_OVERHEAD
 from runstead.bus.local import LocalBus
-from runstead.ports import Bus, BusStopped, EventsLost, Tail
+from runstead.bus.nats import NatsBus
+from runstead.bus.nats_connection import Connecting
+from runstead.bus.nats_streams import Streams
+from runstead.ports import Bus, BusStopped, EventsLost
 from runstead.wire.base import RunId
 from runstead.wire.events import StreamEvent
-
-BUSES: dict[str, Callable[[], Bus]] = {"local": LocalBus}
-RUN, OTHER = RunId("run_1"), RunId("run_2")
-GUARD = 5.0
-"""Seconds after which something that should have come is held to be lost."""
-
-
-@pytest.fixture(params=BUSES.values(), ids=BUSES.keys())
-def bus(request) -> Bus:
-    return request.param()
-
-
-def an_event(epoch: int, seq: int, data: bytes = b"{}", name="thread.message.delta") -> StreamEvent:
-    return StreamEvent(epoch, seq, name, data)
-
-
-def some(first: int, count: int, epoch: int = 1) -> list[StreamEvent]:
-    return [an_event(epoch, seq) for seq in range(first, first + count)]
-
-
-async def read(tail: Tail, count: int) -> list[StreamEvent]:
-    """Exactly as many events, however they are portioned."""
-    events: list[StreamEvent] = []
-    while len(events) < count:
-        came = await tail.next(GUARD)
-        assert came, f"nothing came after {events[-1:]}"
-        events += came
-    assert len(events) == count
-    return events
-
+from tests.contract.bus.events import GUARD, OTHER, RUN, read, some, until
 
 # Events
 
@@ -183,47 +156,60 @@ async def test_a_cancellation_that_nobody_listens_for_is_lost_in_peace(bus):
 acts = st.lists(st.tuples(st.sampled_from(["emit", "claim", "leave", "turn"]), st.integers(1, 4)), max_size=30)
 
 
-@given(acts, st.integers(0, 30), st.sampled_from(sorted(BUSES)))
+@given(acts, st.integers(0, 30))
 @settings(deadline=None)
-def test_a_reader_that_comes_between_events_misses_none(doings, comes_at, name):
+def test_a_reader_that_comes_between_events_misses_none_in_process(doings, comes_at):
+    asyncio.run(come_and_go(LocalBus(), doings, comes_at))
+
+
+@given(acts, st.integers(0, 30))
+@settings(deadline=None, max_examples=30)
+def test_a_reader_that_comes_between_events_misses_none_over_nats(nats_server, doings, comes_at):
     async def scene() -> None:
-        bus = BUSES[name]()
-        emitted: list[StreamEvent] = []
-        seen: list[StreamEvent] = []
-        epoch, seq = 1, 0
-
-        async def follow() -> None:
-            after = (seen[-1].epoch, seen[-1].seq) if seen else (0, 0)
-            if not emitted:
-                after = None
-            async with bus.tail(RUN, after) as tail:
-                while True:
-                    seen.extend(await tail.next(GUARD))
-
-        reader: asyncio.Task[None] | None = None
-        for i, (act, number) in enumerate([("emit", 1), *doings, ("turn", 1)]):
-            if (i >= comes_at and reader is None) or i == len(doings) + 1:
-                reader = await _replaced(reader, follow)
-            if act == "emit":
-                came = some(seq, number, epoch)
-                seq += number
-                emitted += came
-                bus.emit(RUN, came)
-            elif act == "claim":
-                epoch, seq = epoch + number, 0
-            elif act == "leave" and reader is not None:
-                reader = await _replaced(reader, follow)
-            else:
-                for _ in range(number):
-                    await asyncio.sleep(0)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        assert seen == emitted
-        if reader is not None:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+        bus = NatsBus(Connecting(url=nats_server.url), Streams(prefix=f"test-{secrets.token_hex(6)}", max_bytes=2**20))
+        await bus.open()
+        try:
+            await come_and_go(bus, doings, comes_at)
+        finally:
+            await bus.close()
 
     asyncio.run(scene())
+
+
+async def come_and_go(bus: Bus, doings: list[tuple[str, int]], comes_at: int) -> None:
+    emitted: list[StreamEvent] = []
+    seen: list[StreamEvent] = []
+    epoch, seq = 1, 0
+
+    async def follow() -> None:
+        after: tuple[int, int] | None = (seen[-1].epoch, seen[-1].seq) if seen else (0, 0)
+        if not emitted:
+            after = None
+        async with bus.tail(RUN, after) as tail:
+            while True:
+                seen.extend(await tail.next(GUARD))
+
+    reader: asyncio.Task[None] | None = None
+    for i, (act, number) in enumerate([("emit", 1), *doings, ("turn", 1)]):
+        if (i >= comes_at and reader is None) or i == len(doings) + 1:
+            reader = await _replaced(reader, follow)
+        if act == "emit":
+            came = some(seq, number, epoch)
+            seq += number
+            emitted += came
+            bus.emit(RUN, came)
+        elif act == "claim":
+            epoch, seq = epoch + number, 0
+        elif act == "leave" and reader is not None:
+            reader = await _replaced(reader, follow)
+        else:
+            for _ in range(number):
+                await asyncio.sleep(0)
+    await until(lambda: len(seen) >= len(emitted))
+    assert seen == emitted
+    if reader is not None:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
 
 
 async def _replaced(reader, follow) -> "asyncio.Task[None]":
@@ -235,105 +221,12 @@ async def _replaced(reader, follow) -> "asyncio.Task[None]":
     return task
 
 
-# What the local bus keeps, and for how long
-
-SIZE = EVENT_OVERHEAD + 100
-"""What a full event costs."""
-
-
-def full(first: int, count: int) -> Sequence[StreamEvent]:
-    return [an_event(1, seq, b"x" * 100) for seq in range(first, first + count)]
-
-
-async def test_a_slow_reader_is_told_what_it_lost():
-    bus = LocalBus(max_log=10 * SIZE)
-    async with bus.tail(RUN, None) as slow, bus.tail(RUN, None) as quick:
-        for seq in range(30):
-            bus.emit(RUN, full(seq, 1))
-            assert len(await quick.next(GUARD)) == 1
-        assert len(await bus.history(RUN)) <= 10
-        with pytest.raises(EventsLost):
-            await slow.next(GUARD)
-
-
-async def test_a_slow_reader_keeps_nothing_alive():
-    bus = LocalBus(max_bytes=10 * SIZE)
-    async with bus.tail(RUN, None) as slow:
-        bus.emit(RUN, full(0, 8))
-        bus.emit(OTHER, full(0, 8))
-        assert await bus.history(RUN) == []
-        with pytest.raises(EventsLost):
-            await slow.next(GUARD)
-
-
-async def test_a_reader_at_the_end_of_a_log_that_is_dropped_hears_what_comes():
-    bus = LocalBus(max_bytes=10 * SIZE)
-    async with bus.tail(RUN, None) as tail:
-        bus.emit(RUN, full(0, 8))
-        await tail.next(GUARD)
-        bus.emit(OTHER, full(0, 8))
-        bus.emit(RUN, full(8, 1))
-        assert await read(tail, 1) == full(8, 1)
-
-
-async def test_who_resumes_where_a_whole_log_was_dropped_is_told():
-    bus = LocalBus(max_bytes=10 * SIZE)
-    bus.emit(RUN, full(0, 8))
-    bus.emit(OTHER, full(0, 8))
-    bus.emit(RUN, some(0, 2, epoch=2))
-    with pytest.raises(EventsLost):
-        async with bus.tail(RUN, (1, 3)):
-            pass
-
-
-@pytest.mark.parametrize("last", ["thread.message.delta", "thread.run.completed"])
-async def test_all_logs_together_stay_within_their_bound(last):
-    """Runs that never come to an end, because their thread was deleted say, must not stay for ever."""
-    bus = LocalBus(max_bytes=20 * SIZE)
-    for i in range(100):
-        bus.emit(RunId(f"run_{i}"), [*full(0, 2), an_event(1, 2, b"x" * 100, last)])
-    kept = [i for i in range(100) if await bus.history(RunId(f"run_{i}"))]
-    assert kept == [94, 95, 96, 97, 98, 99]
-    assert len(bus._logs) == 6
-
-
-async def test_what_grows_is_kept_before_what_rests():
-    bus = LocalBus(max_bytes=10 * SIZE)
-    bus.emit(RUN, full(0, 4))
-    bus.emit(OTHER, full(0, 4))
-    bus.emit(RUN, full(4, 4))
-    assert await bus.history(OTHER) == []
-    assert len(await bus.history(RUN)) == 8
-
-
-async def test_the_newest_log_is_kept_whatever_its_size():
-    bus = LocalBus(max_bytes=SIZE)
-    bus.emit(RUN, full(0, 5))
-    assert len(await bus.history(RUN)) == 5
-
-
-async def test_old_logs_go_when_their_time_is_over():
-    bus = LocalBus(keep_for=0.0)
-    bus.emit(RUN, some(0, 1))
-    bus.emit(OTHER, some(0, 1))
-    assert await bus.history(RUN) == []
-
-
-async def test_readers_that_heard_nothing_leave_nothing_behind():
-    bus = LocalBus()
-    for i in range(10):
-        async with bus.tail(RunId(f"run_{i}"), None) as tail:
-            for _ in range(3):
-                await tail.next(0.0)
-            assert not bus._logs[RunId(f"run_{i}")]._waiters
-    assert not bus._logs
-
-
 # Stopping
 
 
-async def test_readers_are_sent_away_once_they_have_read_everything():
-    bus = LocalBus()
+# Over two nodes the last events may still be on their way.
+@pytest.mark.parametrize("bus", ["local", "nats"], indirect=True)
+async def test_readers_are_sent_away_once_they_have_read_everything(bus):
     async with bus.tail(RUN, None) as tail, bus.tail(OTHER, None) as waiting:
         bus.emit(RUN, some(0, 2))
         wait = asyncio.create_task(waiting.next(GUARD))
@@ -345,11 +238,8 @@ async def test_readers_are_sent_away_once_they_have_read_everything():
                 await late
 
 
-async def test_who_comes_after_the_stop_is_sent_away_too():
-    bus = LocalBus()
+async def test_who_comes_after_the_stop_is_sent_away_too(bus):
     bus.stop()
     async with bus.tail(RUN, None) as tail:
         with pytest.raises(BusStopped):
             await tail.next(GUARD)
-        bus.emit(RUN, some(0, 1))
-        assert await read(tail, 1) == some(0, 1)
