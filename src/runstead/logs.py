@@ -10,6 +10,9 @@ from typing import TextIO, cast
 
 import structlog
 
+# Without the locals of the frames: they hold keys, and what clients wrote.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 class _Lossy(io.TextIOBase):
     """Standard error, whose lines are lost when nobody takes them: a full disk must not end what it is told about."""
@@ -39,9 +42,12 @@ def configure(level: str) -> None:
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if on_terminal else "iso", utc=not on_terminal),
     ]
     if on_terminal:
-        final: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+        final: list[structlog.typing.Processor] = [
+            # Named, because the default shows locals as soon as somebody installs rich or better-exceptions.
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
     else:
-        final = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        final = [_TRACEBACKS, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
