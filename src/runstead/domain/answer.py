@@ -45,6 +45,9 @@ from runstead.wire.run_steps import (
 )
 from runstead.wire.runs import LastError, Usage
 
+MAX_TOKENS = 2**31 - 1
+"""Of one call. No server counts as many, and typed clients read the counts as 32-bit numbers."""
+
 
 class Answer:
     """Collects one answer. `taken_ids` are the call ids the run has used before."""
@@ -55,7 +58,7 @@ class Answer:
         self._number = record.model_calls + 1
         self._texts: dict[str, list[str]] = {}
         # Many models begin a turn of tool calls with blank lines; nobody wants a message of those.
-        self._held_back = ""
+        self._held_back: list[str] = []
         self._calls = CallPieces(taken_ids, lambda index: self._name("call_", index))
         self.message: Message | None = None
         self.message_step: RunStep | None = None
@@ -87,10 +90,10 @@ class Answer:
         if self.tool_step is not None:
             return
         if self.message is None:
-            words = self._held_back + words
+            self._held_back.append(words)
             if not words.strip():
-                self._held_back = words
                 return
+            words = "".join(self._held_back)
         self._say_words(kind, words, now, said)
 
     def _say_words(self, kind: str, words: str, now: int, said: list[Said]) -> None:
@@ -157,7 +160,7 @@ class Answer:
         """The answer is whole: an open message is completed, an empty answer is one empty text part."""
         said: list[Said] = []
         if self.message is None and self.tool_step is None:
-            self._say_words("text", self._held_back, now, said)
+            self._say_words("text", "".join(self._held_back), now, said)
         self._close_message("completed", None, now, said, usage=usage)
         return said
 
@@ -211,11 +214,14 @@ class Answer:
 
     @property
     def counted(self) -> Usage | None:
-        """The tokens as the server counted them, if it did."""
+        """The tokens as the server counted them, if it did and they are possible."""
         said = self.usage
         if said is None or said.prompt_tokens is None or said.completion_tokens is None:
             return None
-        return Usage(said.prompt_tokens, said.completion_tokens, said.prompt_tokens + said.completion_tokens)
+        total = said.prompt_tokens + said.completion_tokens
+        if min(said.prompt_tokens, said.completion_tokens) < 0 or total > MAX_TOKENS:
+            return None
+        return Usage(said.prompt_tokens, said.completion_tokens, total)
 
     @property
     def text(self) -> str:

@@ -1,5 +1,6 @@
 """One answer of a model, as its events and as what is stored of it."""
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -243,3 +244,14 @@ def test_no_answer_breaks_a_client(some, cut):
         {answer.message.id: answer.message.status} if answer.message else {}
     )
     assert [record.step.id for record in answer.step_records(USAGE)] == list(seen.steps)
+
+
+def test_a_flood_of_blank_lines_takes_no_longer_than_it_is_long():
+    answer = Answer(a_record())
+    chunks = [words("\n" * 50)] * 20_000
+    began = time.process_time()
+    answer.feed(chunks, NOW)
+
+    assert time.process_time() - began < 1.0
+    answer.finish(NOW, USAGE)
+    assert text_of(answer) == ["\n" * 1_000_000]

@@ -1,6 +1,7 @@
 """Every odd way in which servers split, number and name tool calls, and the plain calls they become."""
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -157,6 +158,26 @@ SHAPES = {
     "arguments as an empty object": ([piece("f", {}, index=0, id="a")], [("a", "f", "{}")]),
     "arguments that are not JSON": ([piece("f", "x = 1", id="a")], [("a", "f", "x = 1")]),
     "no arguments": ([piece("f", None, index=0, id="a")], [("a", "f", "")]),
+    "a blank line after whole arguments, id and name again": (
+        [piece("f", A, index=0, id="a"), piece("f", "\n", index=0, id="a")],
+        [("a", "f", A + "\n")],
+    ),
+    "a blank line after whole arguments, the name again, without ids": (
+        [piece("f", A, index=0), piece("f", " \n", index=0), piece("f", B, index=0)],
+        [("ours_0", "f", A + " \n"), ("ours_1", "f", B)],
+    ),
+    "a blank line after whole arguments, the name again, without ids and places": (
+        [piece("f", A), piece("f", "\n"), piece("f", B)],
+        [("ours_0", "f", A + "\n"), ("ours_1", "f", B)],
+    ),
+    "deeper than anybody reads": (
+        [piece("f", "[" * 2_000 + "]" * 2_000, index=0, id="a"), piece("f", ' {"a":' * 2_000, index=0, id="a")],
+        [("a", "f", "[" * 2_000 + "]" * 2_000 + ' {"a":' * 2_000)],
+    ),
+    "objects deeper than anybody reads": (
+        [piece("f", '{"a":' * 2_000 + "1" + "}" * 2_000, id="a"), piece("f", "{}", id="a")],
+        [("a", "f", '{"a":' * 2_000 + "1" + "}" * 2_000 + "{}")],
+    ),
     "no function": ([ChunkToolCall(0, "a"), piece("f", A, index=0)], [("a", "f", A)]),
 }
 
@@ -170,6 +191,31 @@ def test_an_id_that_the_run_has_used_is_replaced():
     assert taken_in([piece("f", A, index=0, id="a"), piece(None, "", index=0, id="a")], taken=["a"]) == [
         ("ours_0", "f", A)
     ]
+
+
+MANY = 20_000
+FLOODS = {
+    "one call, named with every piece": [piece("f", '{"x":"', index=0, id="a")]
+    + [piece("f", "x" * 50, index=0, id="a")] * MANY,
+    "one call whose pieces look like whole ones": [piece("f", '{"x":[{}', index=0, id="a")]
+    + [piece("f", ",{}" * 16 + "{}", index=0, id="a")] * MANY,
+    "as many calls": [piece("f", "{}", index=n, id=f"call_{n}") for n in range(MANY)],
+    "as many calls without ids and places": [piece("f", "{}")] * MANY,
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_flood_of_pieces_takes_no_longer_than_it_is_long(flood):
+    collected = CallPieces((), lambda index: f"ours_{index}")
+    began = time.process_time()
+    for one in flood:
+        collected.take(one)
+
+    # Half a second is several times what it takes; the square of it would be many seconds.
+    assert time.process_time() - began < 1.0
+    assert sum(len(call.function.arguments) for call in collected.written()) == sum(
+        len(one.function.arguments) for one in flood
+    )
 
 
 maybe = st.none() | st.sampled_from(["", "a", "b"])
