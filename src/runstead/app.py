@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from msgspec import Struct
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from runstead.bus.local import LocalBus
@@ -17,6 +16,7 @@ from runstead.executor.run_driver import Tools
 from runstead.executor.worker import LeaseTimes, Worker
 from runstead.http import application, auth, health, openapi
 from runstead.http.api import Api
+from runstead.http.cors import Cors
 from runstead.metrics import CountingJournal, Metrics, TimedModel
 from runstead.model.chat_completions import ChatCompletions
 from runstead.ports import Model
@@ -164,11 +164,5 @@ def _asgi(settings: Settings, api: Api, worker: Worker, metrics: Metrics, bound_
         open_routes=[*health.routes(lambda: not worker.is_stopping, metrics.page), *openapi.routes()],
     )
     if settings.cors_origins:
-        app = CORSMiddleware(
-            app,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["*"],
-            expose_headers=["x-request-id", "openai-poll-after-ms", "retry-after"],
-        )
+        app = Cors(app, settings.cors_origins)
     return app

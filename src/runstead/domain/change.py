@@ -137,7 +137,7 @@ Write = (
 )
 
 
-class CancelSignal(Struct, frozen=True):
+class OwnerSignal(Struct, frozen=True):
     """Tell the worker that holds a run to look at it now."""
 
     run_id: RunId
@@ -154,4 +154,4 @@ class Change(Struct, frozen=True, kw_only=True):
     run_id: RunId | None = None
     events: tuple[StreamEvent, ...] = ()
     offers: tuple[RunId, ...] = ()
-    signals: tuple[CancelSignal, ...] = ()
+    signals: tuple[OwnerSignal, ...] = ()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
-from runstead.domain.errors import InvalidRequest, UnknownFile
+from runstead.domain.errors import InvalidRequest, UnknownFile, WrongPrefix
 from runstead.domain.records import RunRecord
 from runstead.wire.assistants import Assistant, CreateAssistant, ModifyAssistant
 from runstead.wire.base import AssistantId, MessageId, RunId, ThreadId
@@ -63,9 +63,9 @@ def _merged(was: ToolResources, given: object) -> ToolResources:
     )
 
 
-def thread(id: ThreadId, body: CreateThread, *, now: int) -> Thread:
-    """A new thread; its messages are made apart."""
-    _refuse_unknown_resources(body.tool_resources)
+def thread(id: ThreadId, body: CreateThread, *, now: int, at: str = "") -> Thread:
+    """A new thread; its messages are made apart. `at` is where its body stands in the request."""
+    _refuse_unknown_resources(body.tool_resources, at)
     return Thread(
         id=id, created_at=now, metadata=body.metadata or {}, tool_resources=body.tool_resources or ToolResources()
     )
@@ -80,7 +80,7 @@ def modified_thread(was: Thread, body: ModifyThread) -> Thread:
 def message(id: MessageId, thread_id: ThreadId, body: CreateMessage, *, now: int, at: str = "") -> Message:
     """A client's message; `at` is where its body stands in the request, for the words of a refusal."""
     for i, attachment in enumerate(body.attachments or ()):
-        raise UnknownFile("File", attachment.file_id, f"{at}attachments[{i}].file_id")
+        raise unknown_file("File", attachment.file_id, f"{at}attachments[{i}].file_id")
     return Message(
         id=id,
         created_at=now,
@@ -102,22 +102,22 @@ def _content(body: CreateMessage, at: str) -> list[ContentPart]:
             case TextInput(text=text):
                 parts.append(TextContent(Text(text)))
             case ImageFileContent(image_file=image):
-                raise UnknownFile("File", image.file_id, f"{at}content[{i}].image_file.file_id")
+                raise unknown_file("File", image.file_id, f"{at}content[{i}].image_file.file_id")
             case _:
                 parts.append(part)
     return parts
 
 
-def _refuse_unknown_resources(resources: ToolResources | None) -> None:
+def _refuse_unknown_resources(resources: ToolResources | None, at: str = "") -> None:
     """No file and no vector store exists yet, so whichever is named is unknown."""
     if resources is None:
         return
     if resources.code_interpreter is not None:
         for i, id in enumerate(resources.code_interpreter.file_ids):
-            raise UnknownFile("File", id, f"tool_resources.code_interpreter.file_ids[{i}]")
+            raise unknown_file("File", id, f"{at}tool_resources.code_interpreter.file_ids[{i}]")
     if resources.file_search is not None:
         for i, id in enumerate(resources.file_search.vector_store_ids):
-            raise UnknownFile("VectorStore", id, f"tool_resources.file_search.vector_store_ids[{i}]")
+            raise unknown_file("VectorStore", id, f"{at}tool_resources.file_search.vector_store_ids[{i}]")
 
 
 def run(
@@ -136,7 +136,10 @@ def run(
     resources = by.tool_resources
     if isinstance(body, CreateThreadAndRun) and body.tool_resources is not None:
         resources = _merged(resources, body.tool_resources)
-    strategy = body.truncation_strategy or TruncationStrategy("auto")
+    strategy = body.truncation_strategy
+    if strategy is None or strategy.type == "auto":
+        # A number of messages goes with its own type only.
+        strategy = TruncationStrategy("auto")
     return RunRecord(
         deadline=now + expires_after,
         reasoning_effort=body.reasoning_effort or by.reasoning_effort,
@@ -169,6 +172,15 @@ def _instructions(body: CreateRun | CreateThreadAndRun, by: Assistant) -> str:
     said = (by.instructions if body.instructions is None else body.instructions) or ""
     more = body.additional_instructions if isinstance(body, CreateRun) else None
     return "\n".join(text for text in (said, more) if text)
+
+
+_PREFIXES = {"File": "file", "VectorStore": "vs"}
+
+
+def unknown_file(kind: str, id: str, param: str) -> InvalidRequest:
+    """The refusal of a file or store that does not exist, or of an id that could not be one."""
+    prefix = _PREFIXES[kind]
+    return UnknownFile(kind, id, param) if id.startswith(prefix) else WrongPrefix(param, id, prefix)
 
 
 def _refuse_unknown_choice(choice: object, tools: Sequence[Tool]) -> None:

@@ -23,6 +23,14 @@ from typing import ClassVar
 
 from runstead.wire.runs import ErrorCode, RunStatus
 
+LONGEST_SHOWN = 100
+"""Characters of a client's own words that a refusal quotes."""
+
+
+def shown(words: str) -> str:
+    """A client's words as a refusal quotes them: a megabyte in the wrong place must not come back."""
+    return words if len(words) <= LONGEST_SHOWN else f"{words[:LONGEST_SHOWN]}…"
+
 
 class RunsteadError(Exception):
     """Everything this program refuses."""
@@ -42,21 +50,32 @@ class NotFound(InvalidRequest):
     """No object of that kind bears that id."""
 
     def __init__(self, kind: str, id: str) -> None:
-        super().__init__(f"No {kind} found with id '{id}'.")
+        super().__init__(f"No {kind} found with id '{shown(id)}'.")
 
 
 class NoFile(NotFound):
     """API: files have a sentence of their own, and a param."""
 
     def __init__(self, id: str) -> None:
-        InvalidRequest.__init__(self, f"No such File object: {id}", param="id")
+        InvalidRequest.__init__(self, f"No such File object: {shown(id)}", param="id")
 
 
 class UnknownFile(InvalidRequest):
     """A file or vector store named in a body does not exist."""
 
     def __init__(self, kind: str, id: str, param: str) -> None:
-        super().__init__(f"No such {kind} object: {id}", param=param)
+        super().__init__(f"No such {kind} object: {shown(id)}", param=param)
+
+
+class WrongPrefix(InvalidRequest):
+    """An id in a body that is no id of its kind. API: said before anybody looks for it."""
+
+    def __init__(self, param: str, id: str, prefix: str) -> None:
+        super().__init__(
+            f"Invalid '{param}': '{shown(id)}'. Expected an ID that begins with '{prefix}'.",
+            param=param,
+            code="invalid_value",
+        )
 
 
 class ThreadHasActiveRun(InvalidRequest):
@@ -99,7 +118,7 @@ class WrongOutputs(InvalidRequest):
     """Outputs came for other calls than the pending ones. API: lists in Python's style, no final dot."""
 
     def __init__(self, expected: Sequence[str], got: Sequence[str]) -> None:
-        super().__init__(f"Expected tool outputs for call_ids {list(expected)}, got {list(got)}")
+        super().__init__(f"Expected tool outputs for call_ids {list(expected)}, got {[shown(id) for id in got[:128]]}")
 
 
 class UnknownCursor(InvalidRequest):
@@ -107,7 +126,7 @@ class UnknownCursor(InvalidRequest):
 
     def __init__(self, param: str, id: str) -> None:
         super().__init__(
-            f"Invalid '{param}': no object with id '{id}' in this list.", param=param, code="invalid_value"
+            f"Invalid '{param}': no object with id '{shown(id)}' in this list.", param=param, code="invalid_value"
         )
 
 

@@ -3,6 +3,7 @@
 A turn (an assistant's words, its calls and their outputs) is never separated; the oldest turns go first.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
@@ -28,6 +29,8 @@ from runstead.wire.tools import FunctionTool, JsonObjectFormat, JsonSchemaFormat
 
 Turn = list[ChatMessage]
 """Messages that stay together."""
+
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 
 MESSAGE_OVERHEAD = 8
 """Tokens a message costs beyond its words: roles and separators, generously."""
@@ -200,12 +203,19 @@ def _with_calls(words: str | None, details: StepDetails) -> list[Turn]:
         role="assistant",
         content=words,
         tool_calls=[
-            ChatToolCall(id=call.id, function=ChatFunction(call.function.name, call.function.arguments or "{}"))
+            ChatToolCall(
+                id=call.id, function=ChatFunction(_sendable(call.function.name), call.function.arguments or "{}")
+            )
             for call in calls
         ],
     )
     answered = [ChatMessage(role="tool", content=call.function.output, tool_call_id=call.id) for call in calls]
     return [[asked, *answered]]
+
+
+def _sendable(name: str) -> str:
+    """A function's name as strict servers take it back, though the model had invented another kind of name."""
+    return _NOT_IN_NAMES.sub("_", name)[:64] or "unnamed"
 
 
 def _text(message: Message) -> str:

@@ -1,9 +1,10 @@
 """Records: what the store keeps of runs and steps, the API's object and what the API does not show beside it."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from runstead.wire.runs import Run, RunStatus, Usage
 from runstead.wire.run_steps import RunStep
+from runstead.wire.runs import Run, RunStatus, Usage
 
 ACTIVE: frozenset[RunStatus] = frozenset({"queued", "in_progress", "requires_action", "cancelling"})
 """A run in one of these holds its thread's lock."""
@@ -43,3 +44,8 @@ class StepRecord(Struct, frozen=True, kw_only=True):
     call_usage: Usage | None = None
     # How many of the thread's oldest messages did not fit the model's window for this call.
     left_out: int = 0
+
+
+def with_metadata(record: RunRecord, metadata: dict[str, str]) -> RunRecord:
+    """The run with other metadata: it is the one part that its driver does not write."""
+    return record if record.run.metadata == metadata else replace(record, run=replace(record.run, metadata=metadata))

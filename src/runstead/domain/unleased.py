@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from runstead.domain import run_lifecycle, speech
-from runstead.domain.change import CancelSignal, Change, ReplaceRun, ReplaceStep, TakeRun
-from runstead.domain.errors import InvalidRequest, NotAwaitingOutputs, NotCancellable, WrongOutputs
+from runstead.domain.change import Change, OwnerSignal, ReplaceRun, ReplaceStep, TakeRun
+from runstead.domain.errors import InvalidRequest, NotAwaitingOutputs, NotCancellable, Stale, WrongOutputs
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.domain.speech import Said
 from runstead.wire.run_steps import FunctionToolCall, RunStep, ToolCalls
@@ -17,10 +17,16 @@ from runstead.wire.runs import SubmitToolOutputs, ToolOutput
 
 
 def submit(record: RunRecord, steps: Sequence[StepRecord], body: SubmitToolOutputs, *, now: float) -> Change:
-    """The outputs stored, their step completed, the run queued. Raises NotAwaitingOutputs or WrongOutputs."""
+    """The outputs stored, their step completed, the run queued. Raises NotAwaitingOutputs, WrongOutputs, or Stale."""
     run = record.run
     if run.status != "requires_action" or run.required_action is None:
         raise NotAwaitingOutputs(run.status)
+    if now >= record.deadline:
+        # The reconciler has not been here yet, but what it will write is certain.
+        raise NotAwaitingOutputs("expired")
+    if now >= record.deadline:
+        # The reconciler has not been here yet; what it will write is certain.
+        raise NotAwaitingOutputs("expired")
     outputs = _by_call([call.id for call in run.required_action.submit_tool_outputs.tool_calls], body.tool_outputs)
     requeued = run_lifecycle.requeue(record)
     open_step = _open_step(steps)
@@ -49,7 +55,11 @@ def _by_call(expected: list[str], given: Sequence[ToolOutput]) -> dict[str, str]
 
 
 def _open_step(steps: Sequence[StepRecord]) -> StepRecord:
-    return next(record for record in reversed(steps) if record.step.status == "in_progress")
+    for record in reversed(steps):
+        if record.step.status == "in_progress":
+            return record
+    # Somebody else's outputs, or a cancellation, came between the reading of the run and that of its steps.
+    raise Stale("the run's step")
 
 
 def _answered(record: StepRecord, outputs: dict[str, str], now: int) -> StepRecord:
@@ -74,7 +84,7 @@ def cancel(record: RunRecord, steps: Sequence[StepRecord], *, now: float) -> Cha
         raise NotCancellable(run.status)
     if run.status == "in_progress":
         asked = run_lifecycle.ask_to_cancel(record)
-        signals = () if record.owner is None else (CancelSignal(run.id, record.owner),)
+        signals = () if record.owner is None else (OwnerSignal(run.id, record.owner),)
         offers = (run.id,) if record.owner is None else ()
         return Change(writes=(ReplaceRun(asked, was=record),), run_id=run.id, signals=signals, offers=offers)
     ended = _raised(run_lifecycle.end(record, "cancel_requested", now=now))

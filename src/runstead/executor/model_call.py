@@ -43,7 +43,7 @@ class ModelCall:
     def __init__(self, model: Model, clock: Clock, record: RunRecord, emit: Callable[[list[Said]], None]) -> None:
         self._model = model
         self._clock = clock
-        self._record = record
+        self.record = record
         self._emit = emit
         self._task: asyncio.Task[None] | None = None
         self._is_aborted = False
@@ -68,27 +68,27 @@ class ModelCall:
 
     async def perform(self, snapshot: Snapshot, window: int) -> Outcome | None:
         """Ask, relay, conclude. None if it was aborted; what came until then is in `answer` and `usage`."""
-        left = turn.budget_left(self._record)
+        left = turn.budget_left(self.record)
         if left is not None and left <= 0:
             details = RunIncompleteDetails("max_completion_tokens")
-            return Outcome(turn.exhausted(self._record, details, now=self._clock.now()))
+            return Outcome(turn.exhausted(self.record, details, now=self._clock.now()))
         try:
             asked = await self._build(snapshot, self._budget(window, left))
         except prompt.TooLong:
             details = RunIncompleteDetails("max_prompt_tokens")
-            return Outcome(turn.exhausted(self._record, details, now=self._clock.now()))
+            return Outcome(turn.exhausted(self.record, details, now=self._clock.now()))
         self._prompt_tokens = asked.tokens
         answer = self.answer = Answer(
-            self._record, taken_ids=turn.used_call_ids(snapshot.steps), left_out=asked.left_out
+            self.record, taken_ids=turn.used_call_ids(snapshot.steps), left_out=asked.left_out
         )
         try:
             if not await self._relay(asked, answer):
                 return None
         except ModelFailed as failure:
             error = turn.last_error(failure)
-            cut = turn.cut(self._record, answer, "failed", self.usage, now=self._clock.now(), error=error)
+            cut = turn.cut(self.record, answer, "failed", self.usage, now=self._clock.now(), error=error)
             return Outcome(cut, answer, self.usage)
-        concluded = turn.conclude(self._record, answer, self.usage, now=self._clock.now())
+        concluded = turn.conclude(self.record, answer, self.usage, now=self._clock.now())
         return Outcome(concluded, answer, self.usage)
 
     async def _relay(self, asked: Prompt, answer: Answer) -> bool:
@@ -113,7 +113,7 @@ class ModelCall:
     async def _build(self, snapshot: Snapshot, budget: Budget) -> Prompt:
         def build(count: Callable[[str], int]) -> Prompt:
             return prompt.build(
-                self._record,
+                self.record,
                 snapshot.steps,
                 snapshot.messages,
                 snapshot.earlier_steps,
@@ -131,11 +131,9 @@ class ModelCall:
             return await asyncio.to_thread(build, tokens.count)
 
     def _budget(self, window: int, completion_left: int | None) -> Budget:
-        run = self._record.run
+        run = self.record.run
         reserved = min(RESERVED, window // 8) if completion_left is None else min(completion_left, window // 2)
-        prompt_left = (
-            None if run.max_prompt_tokens is None else run.max_prompt_tokens - self._record.usage.prompt_tokens
-        )
+        prompt_left = None if run.max_prompt_tokens is None else run.max_prompt_tokens - self.record.usage.prompt_tokens
         return Budget(window=window - reserved, prompt_left=prompt_left, completion_left=completion_left)
 
     @property

@@ -13,7 +13,7 @@ from msgspec import Struct
 from runstead.domain import speech, takeover, turn
 from runstead.domain.change import Change, ReplaceRun
 from runstead.domain.errors import Stale, Unavailable
-from runstead.domain.records import RunRecord
+from runstead.domain.records import RunRecord, with_metadata
 from runstead.domain.run_lifecycle import Signal, release
 from runstead.domain.speech import Said
 from runstead.domain.turn import CallModel, Concluded, End, Rest
@@ -64,6 +64,12 @@ class RunDriver:
             self._why = why
         if self._call is not None:
             self._call.abort()
+
+    def learn(self, metadata: dict[str, str]) -> None:
+        """Show the run with the metadata that somebody has given it meanwhile."""
+        self.record = with_metadata(self.record, metadata)
+        if self._call is not None:
+            self._call.record = with_metadata(self._call.record, metadata)
 
     def _was_interrupted_by(self, why: Why) -> bool:
         return self._why == why
@@ -177,7 +183,8 @@ class RunDriver:
                 concluded = turn.cut(self.record, outcome.answer, "stopped", outcome.usage, now=now)
                 continue
             self._seq += len(events)
-            self.record = concluded.record
+            # What was learned while the store was at work is newer than the conclusion.
+            self.record = with_metadata(concluded.record, self.record.run.metadata)
             return
 
     async def _reread(self) -> RunRecord:

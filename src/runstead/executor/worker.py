@@ -154,8 +154,10 @@ class Worker:
                 continue
             if record is None:
                 driver.interrupt("lost")
-            elif record.run.status == "cancelling" and record.epoch == driver.record.epoch:
-                driver.interrupt("cancelled")
+            elif record.epoch == driver.record.epoch:
+                driver.learn(record.run.metadata)
+                if record.run.status == "cancelling":
+                    driver.interrupt("cancelled")
 
     async def claim(self, record: RunRecord, *, alone: bool = False) -> bool:
         """Claim a run that nobody holds and drive it; False if somebody else was first.

@@ -30,15 +30,20 @@ NO_OPERATION = "none"
 
 def routes(api: Api, *, max_body: int, requires_beta: bool) -> list[Route]:
     """The table as routes."""
-    return [
-        Route(
-            operation.path,
-            Endpoint(api, operation, max_body=max_body, requires_beta=requires_beta),
-            methods=[operation.method],
-            name=operation.id,
-        )
-        for operation in OPERATIONS
-    ]
+    found = []
+    for operation in OPERATIONS:
+        endpoint = Endpoint(api, operation, max_body=max_body, requires_beta=requires_beta)
+        route = Route(operation.path, endpoint, methods=[operation.method], name=operation.id)
+        if operation.may_stream and route.methods is not None:
+            # The head of a stream would come at once and its connection be held until the run rests.
+            route.methods.discard("HEAD")
+        found.append(route)
+    return found
+
+
+def new_request_id() -> str:
+    """What an answer, and the log's line about it, are called."""
+    return f"req_{secrets.token_hex(16)}"
 
 
 class Application:
@@ -58,7 +63,7 @@ class Application:
             await send({"type": "websocket.close", "code": 1000})
             return
         started = time.perf_counter()
-        request_id = f"req_{secrets.token_hex(16)}"
+        request_id = new_request_id()
         status = 0
         elapsed = 0.0
 

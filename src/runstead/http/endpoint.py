@@ -14,7 +14,7 @@ from runstead.http.bodies import read_json
 from runstead.http.decoding import decode
 from runstead.http.errors import UnknownUrl
 from runstead.http.operations import Operation
-from runstead.http.queries import NO_QUERY, parse_query
+from runstead.http.queries import parse_query
 from runstead.http.versions import version_of
 from runstead.wire import v1
 from runstead.wire.runs import Run
@@ -44,7 +44,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        version = version_of(headers.get("openai-beta"), is_required=self._requires_beta)
+        version = version_of(",".join(headers.getlist("openai-beta")), is_required=self._requires_beta)
         if version not in self._operation.versions:
             raise UnknownUrl(scope["method"], scope["path"])
         try:
@@ -56,11 +56,15 @@ class Endpoint:
 
     async def _perform(self, version: Version, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         operation = self._operation
-        query_string = scope["query_string"]
         call: Call[Any] = Call(
             version=version,
             path=scope["path_params"],
-            query=parse_query(query_string) if query_string else NO_QUERY,
+            query=parse_query(
+                scope["query_string"],
+                is_list=operation.is_list,
+                # API: v1 had nothing to include.
+                has_include=operation.has_include and version == "v2",
+            ),
             body=await self._body(version, headers, receive),
             last_event_id=headers.get("last-event-id") if operation.is_resumable else None,
         )

@@ -40,6 +40,15 @@ class ForeignCaller(InvalidRequest):
         )
 
 
+class ForeignPage(InvalidRequest):
+    """A browser asks for a page of an origin that may not come, or may not do that."""
+
+    def __init__(self, origin: str, reason: str) -> None:
+        super().__init__(
+            f"Pages of '{short(origin)}' may not do this: {short(reason)}. See RUNSTEAD_CORS_ORIGINS.",
+        )
+
+
 class UnknownUrl(InvalidRequest):
     def __init__(self, method: str, path: str) -> None:
         super().__init__(f"Invalid URL ({short(method)} {short(path)})")

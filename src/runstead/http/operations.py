@@ -33,6 +33,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     versions: tuple[Version, ...] = ("v1", "v2")
     is_body_optional: bool = False
     is_list: bool = False
+    has_include: bool = False
     is_polled: bool = False
     needs_beta: bool = True
     may_stream: bool = False
@@ -53,7 +54,7 @@ def _get(path: str, handler: Handler, answer: Any, **more: Any) -> Operation:
 
 
 def _list(path: str, handler: Handler, of: Any, **more: Any) -> Operation:
-    return _get(path, handler, ListPage[of], is_list=True, **more)
+    return _get(path, handler, ListPage[of], **{"is_list": True, **more})
 
 
 def _post(path: str, handler: Handler, answer: Any, body: type[Body] | None, **more: Any) -> Operation:
@@ -93,7 +94,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _post(MESSAGE, messages.modify_message, Message, ModifyMessage, is_body_optional=True),
     _delete(MESSAGE, messages.delete_message, versions=("v2",)),
     _list(f"{THREAD}/runs", runs.list_runs, Run),
-    _post(f"{THREAD}/runs", runs.create_run, Run, CreateRun, may_stream=True),
+    _post(f"{THREAD}/runs", runs.create_run, Run, CreateRun, may_stream=True, has_include=True),
     _get(RUN, runs.get_run, Run, is_polled=True),
     _post(RUN, runs.modify_run, Run, ModifyRun, is_body_optional=True),
     _post(
@@ -107,8 +108,10 @@ OPERATIONS: tuple[Operation, ...] = (
     _get(f"{RUN}/stream", runs.stream_run, Run, may_stream=True, is_resumable=True),
     # API: the body is ignored; one client sends none, another a JSON null.
     _post(f"{RUN}/cancel", runs.cancel_run, Run, None),
-    _list(f"{RUN}/steps", run_steps.list_run_steps, RunStep),
-    _get(f"{RUN}/steps/{{step_id}}", run_steps.get_run_step, RunStep),
-    _list("/v1/models", models.list_models, Model, needs_beta=False),
+    _list(f"{RUN}/steps", run_steps.list_run_steps, RunStep, has_include=True),
+    _get(f"{RUN}/steps/{{step_id}}", run_steps.get_run_step, RunStep, has_include=True),
+    # API: models come all at once, and no parameter is read.
+    _list("/v1/models", models.list_models, Model, needs_beta=False, is_list=False),
     _get("/v1/models/{model:path}", models.get_model, Model, needs_beta=False),
+    _delete("/v1/models/{model:path}", models.delete_model, needs_beta=False),
 )

@@ -31,9 +31,14 @@ NO_QUERY = Query(page=PageRequest())
 """What an empty query string asks for."""
 
 
-def parse_query(query_string: bytes) -> Query:
-    """Read a raw query string; raises InvalidRequest."""
+def parse_query(query_string: bytes, *, is_list: bool = True, has_include: bool = True) -> Query:
+    """Read of a raw query string what the operation knows; raises InvalidRequest."""
+    if not (query_string and (is_list or has_include)):
+        return NO_QUERY
     pairs = _pairs(query_string)
+    has_result_content = has_include and _includes_content(pairs)
+    if not is_list:
+        return Query(page=PageRequest(), has_result_content=has_result_content)
     # An empty value is what a form sends for a field left out.
     last = {name: value for name, value in pairs if value}
     return Query(
@@ -44,7 +49,7 @@ def parse_query(query_string: bytes) -> Query:
             before=_id(last, "before"),
         ),
         run_id=_id(last, "run_id"),
-        has_result_content=_includes_content(pairs),
+        has_result_content=has_result_content,
     )
 
 

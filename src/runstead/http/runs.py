@@ -3,8 +3,8 @@
 from msgspec import UNSET
 
 from runstead.domain import creation, run_lifecycle, speech, unleased
-from runstead.domain.change import Change, InsertMessage, InsertRun, InsertThread, SetRunMetadata
-from runstead.domain.errors import InvalidRequest
+from runstead.domain.change import Change, InsertMessage, InsertRun, InsertThread, OwnerSignal, SetRunMetadata
+from runstead.domain.errors import InvalidRequest, WrongPrefix
 from runstead.domain.records import RunRecord
 from runstead.domain.speech import Said
 from runstead.http.api import Api, Call, RunStream, until_settled
@@ -39,7 +39,7 @@ async def create_thread_and_run(api: Api, call: Call[CreateThreadAndRun]) -> Run
     """Create a thread and start a run on it, in one commit. API: the answer is the run."""
     body = call.body.thread or CreateThread()
     now = api.now()
-    thread = creation.thread(ThreadId(api.new_id("thread_")), body, now=now)
+    thread = creation.thread(ThreadId(api.new_id("thread_")), body, now=now, at="thread.")
     record = await _resolved(api, thread.id, call.body)
     messages = new_messages(api, thread.id, body.messages, now=now, at="thread.messages")
     change = Change(
@@ -51,6 +51,8 @@ async def create_thread_and_run(api: Api, call: Call[CreateThreadAndRun]) -> Run
 
 
 async def _resolved(api: Api, thread_id: ThreadId, body: CreateRun | CreateThreadAndRun) -> RunRecord:
+    if not body.assistant_id.startswith("asst"):
+        raise WrongPrefix("assistant_id", body.assistant_id, "asst")
     assistant = await api.store.get_assistant(AssistantId(body.assistant_id))
     run_id = RunId(api.new_id("run_"))
     return creation.run(run_id, thread_id, body, assistant, now=api.now(), expires_after=api.run_expires_after)
@@ -83,7 +85,11 @@ async def modify_run(api: Api, call: Call[ModifyRun]) -> Run:
     """Change a run's metadata, whoever executes it."""
     thread_id, run_id = ThreadId(call.path["thread_id"]), RunId(call.path["run_id"])
     if call.body.metadata is not UNSET:
-        await api.journal.commit(Change(writes=(SetRunMetadata(thread_id, run_id, call.body.metadata or {}),)))
+        owner = (await api.store.get_run(thread_id, run_id)).owner
+        # Its driver shows the run in events of its own.
+        signals = () if owner is None else (OwnerSignal(run_id, owner),)
+        metadata = call.body.metadata or {}
+        await api.journal.commit(Change(writes=(SetRunMetadata(thread_id, run_id, metadata),), signals=signals))
     return (await api.store.get_run(thread_id, run_id)).run
 
 

@@ -16,7 +16,9 @@ from runstead.wire.events import LAST_EVENTS, EventName, StreamEvent
 
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a comment is sent, which every reader skips."""
-COMMENT = b": keep-alive\n\n"
+# One line, no blank one after it: that would end an event, and clients that remember the last id take an empty one
+# for an event and fail to read it.
+COMMENT = b": keep-alive\n"
 DONE = b"event: done\ndata: [DONE]\n\n"
 
 View = Callable[[EventName, bytes], tuple[EventName, bytes]]

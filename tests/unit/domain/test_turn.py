@@ -204,9 +204,15 @@ def test_a_filtered_answer_says_so():
 
 
 HALF_COUNTED = ChatChunk([], ChunkUsage(prompt_tokens=7))
+IMPOSSIBLE = [counted(-1, 3), counted(3, -1), counted(2**31, 0), counted(0, 2**31), counted(2**30, 2**30)]
+COUNTS = [
+    (counted(), False),
+    (counted(2**31 - 1, 0), False),
+    *((chunk, True) for chunk in (ChatChunk([]), HALF_COUNTED, *IMPOSSIBLE)),
+]
 
 
-@pytest.mark.parametrize(("chunk", "estimated"), [(counted(), False), (ChatChunk([]), True), (HALF_COUNTED, True)])
+@pytest.mark.parametrize(("chunk", "estimated"), COUNTS)
 @pytest.mark.parametrize("reason", ["stop", "length", "content_filter", "cancelled"])
 def test_an_estimate_is_remembered_as_one(chunk, estimated, reason):
     if reason == "cancelled":

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from runstead.domain import speech, unleased
-from runstead.domain.change import CancelSignal, Change, ReplaceRun, ReplaceStep, TakeRun
+from runstead.domain.change import Change, OwnerSignal, ReplaceRun, ReplaceStep, TakeRun
 from runstead.domain.errors import InvalidRequest, NotAwaitingOutputs, NotCancellable, WrongOutputs
 from runstead.domain.run_lifecycle import NEXT
 from runstead.wire.run_steps import FunctionToolCall, RunStep
@@ -132,7 +132,7 @@ def test_a_run_that_somebody_executes_is_only_asked():
     change = unleased.cancel(record, STEPS[:2], now=LATER)
     assert run_of(change).status == "cancelling"
     assert (change.events, change.offers) == ((), ())
-    assert change.signals == (CancelSignal(record.run.id, "w1"),)
+    assert change.signals == (OwnerSignal(record.run.id, "w1"),)
     assert change.writes == (ReplaceRun(replace(record, run=run_of(change)), was=record),)
 
 

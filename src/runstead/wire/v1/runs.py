@@ -151,6 +151,8 @@ def view_error(error: v2.LastError | None) -> LastError | None:
 
 def _limit_met(run: v2.Run) -> str:
     match run.incomplete_details:
+        case RunIncompleteDetails(reason="max_completion_tokens") if run.max_completion_tokens is None:
+            return "The run is incomplete: its answer reached the model's own limit of tokens."
         case RunIncompleteDetails(reason="max_completion_tokens"):
             return f"The run is incomplete: it reached max_completion_tokens ({run.max_completion_tokens})."
         case RunIncompleteDetails(reason="max_prompt_tokens"):
