@@ -59,7 +59,10 @@ async def complete(http: web.Request) -> web.StreamResponse:
     pieces = benchmark(model) if isinstance(model, str) else None
     if pieces is not None:
         # Neither judged nor recorded: the upstream of a benchmark has to be cheap.
-        return await write_all(http, *pieces)
+        try:
+            return await write_all(http, *pieces)
+        except ConnectionError:
+            return _client_left()
     scripts = http.app[SCRIPTS]
     scripted = scripts.get(str(model))
     received = Received(scripted, scripts.next_number(), body, dict(http.headers))
@@ -72,7 +75,7 @@ async def complete(http: web.Request) -> web.StreamResponse:
         raise
     except ConnectionError:
         await received.abort()
-        return web.Response(status=499)
+        return _client_left()
     finally:
         await scripted.count("ended")
 
@@ -136,6 +139,11 @@ async def wait(http: web.Request) -> web.Response:
     wanted = {name: int(http.query[name]) for name in scripted.counts if name in http.query}
     reached = await scripted.wait(wanted, float(http.query.get("timeout", "10")))
     return web.json_response(scripted.counts, status=200 if reached else 504)
+
+
+def _client_left() -> web.Response:
+    # Nobody reads it; raised instead, it would be logged as a fault of this server.
+    return web.Response(status=499)
 
 
 def _refusal(message: str, param: str | None = None, code: str | None = None) -> web.Response:
