@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -18,9 +17,10 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from runstead.model.chunks import ChunkStream
+from runstead.model.odd_shapes import read_odd
 from runstead.model.repair import UNREADABLE, repair_encoding, repair_escapes
 from runstead.model.sse_lines import LineTooLong
-from runstead.model.upstream_errors import Failure, UpstreamError, from_body
+from runstead.model.upstream_errors import Failure, UpstreamError, find_error, from_body
 from runstead.wire.chat import ChatChunk, ChunkChoice, ChunkDelta, ChunkUsage
 
 GRACE = 5.0
@@ -37,6 +37,19 @@ class Answer:
         self._stream = ChunkStream()
         self._at_start = True
         self._ended = False
+
+    async def begin(self) -> list[ChatChunk] | None:
+        """The first chunks that say something, or None if none does. Raises UpstreamError.
+
+        Until then nobody heard a word, so the call can be repeated. A role or hidden thoughts are dropped; of the
+        counts that came with them the newest is kept.
+        """
+        quiet: list[ChatChunk] = []
+        while (chunks := await self.next()) is not None:
+            if any(map(_says_something, chunks)):
+                return quiet + chunks
+            quiet = [chunk for chunk in quiet + chunks if chunk.usage is not None][-1:]
+        return quiet or None
 
     async def next(self) -> list[ChatChunk] | None:
         """The chunks of the next read that held any, or None after the last. Raises UpstreamError."""
@@ -119,10 +132,12 @@ class Answer:
             rest = await read_bounded(self._response, MAX_BODY)
         body = repair_escapes(repair_encoding(begun + rest))
         try:
-            completion = Decoder(_Completion, strict=False).decode(body)
+            completion = _decode_whole(body)
         except UNREADABLE:
             raise UpstreamError("its answer is no completion", failure=Failure.NO_COMPLETION) from None
-        if completion.error or not completion.choices:
+        if (error := find_error(body)) is not None:
+            raise error
+        if not completion.choices:
             raise from_body(None, body)
         choices = [ChunkChoice(choice.message, choice.finish_reason or "stop") for choice in completion.choices]
         return ChatChunk(choices=choices, usage=completion.usage)
@@ -138,7 +153,22 @@ class _Completion(Struct, frozen=True):
 
     choices: list[_Choice] | None = None
     usage: ChunkUsage | None = None
-    error: Any = None
+
+
+def _decode_whole(body: bytes) -> _Completion:
+    try:
+        return Decoder(_Completion, strict=False).decode(body)
+    except UNREADABLE:
+        return read_odd(body, _Completion)
+
+
+def _says_something(chunk: ChatChunk) -> bool:
+    if not chunk.choices:
+        return False
+    choice = chunk.choices[0]
+    delta = choice.delta
+    said = delta is not None and (delta.content or delta.refusal or delta.tool_calls)
+    return bool(said or choice.finish_reason)
 
 
 async def read_bounded(response: ClientResponse, limit: int) -> bytes:

@@ -5,7 +5,7 @@ from enum import Enum, auto
 from typing import Any
 
 from msgspec import Struct
-from msgspec.json import Decoder
+from msgspec.json import Decoder, encode
 
 from runstead.domain.errors import ModelFailed
 from runstead.model.repair import UNREADABLE, repair_encoding, repair_escapes, repair_text
@@ -85,6 +85,33 @@ _OVERFLOW = re.compile(
 _NO_SUCH_MODEL = re.compile(
     r"invalid model name|model[^.]{0,200}(?:does not exist|not found|is not available)", re.IGNORECASE
 )
+
+
+class _FailedAnswer(Struct):
+    """What a server sends, in place of a chunk or as one, when it fails once it has begun."""
+
+    error: Any = None
+    object: Any = None
+    choices: Any = None
+
+
+def find_error(body: bytes) -> UpstreamError | None:
+    """The failure that a chunk or a whole answer tells of, if it does."""
+    body = repair_encoding(body)
+    try:
+        told = Decoder(_FailedAnswer).decode(body)
+    except UNREADABLE:
+        return None
+    if told.error or told.object == "error":
+        return from_body(None, body)
+    for choice in told.choices if isinstance(told.choices, list) else ():
+        if not isinstance(choice, dict):
+            continue
+        if choice.get("error"):
+            return from_body(None, encode({"error": choice["error"]}))
+        if choice.get("finish_reason") == "error":
+            return UpstreamError("it gave 'error' as the reason why its answer ended")
+    return None
 
 
 class _Shape(Struct):

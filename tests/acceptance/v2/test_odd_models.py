@@ -192,6 +192,28 @@ def test_missing_usage_is_estimated(scene: Scene) -> None:
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
 
 
+@pytest.mark.parametrize("count", [-7, 2**31, 10**30, 7.5, "many"])
+def test_impossible_usage_is_estimated(scene: Scene, count: object) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": count, "total_tokens": count}
+    scene.model.will(text("Hello there", usage=usage))
+
+    run = scene.run()
+
+    assert run.status == "completed"
+    assert run.usage is not None
+    assert 0 < run.usage.completion_tokens < 20
+    assert 0 < run.usage.prompt_tokens < 20
+    assert run.usage.total_tokens == run.usage.prompt_tokens + run.usage.completion_tokens
+
+
+def test_text_in_a_list_of_parts_is_read(scene: Scene) -> None:
+    said_in_parts = chunk({"content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": " there"}]})
+    scene.model.will({"chunks": [said_in_parts, chunk({}, "stop")]})
+
+    assert scene.run().status == "completed"
+    assert scene.answer == "Hello there"
+
+
 def test_usage_on_the_last_chunk_is_read(scene: Scene) -> None:
     scene.model.will(text("Fine", usage_on_finish=True))
 

@@ -144,6 +144,29 @@ def test_an_error_in_the_stream_ends_it_after_what_came_before(failing):
     assert stream.error.words == "out of memory"
 
 
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ('{"finish_reason":"error"}', "it gave 'error' as the reason why its answer ended"),
+        ('{"finish_reason":"error","error":{"message":"out of memory"}}', "out of memory"),
+        ('{"error":{"message":"out of memory"}}', "out of memory"),
+    ],
+)
+def test_a_choice_that_failed_is_an_error(choice, words):
+    stream = ChunkStream()
+
+    assert read(stream, [written("a") + f'data: {{"choices":[{choice}]}}\n\n'.encode()]) == "a"
+    assert stream.error is not None
+    assert stream.error.words == words
+
+
+def test_an_error_beside_odd_choices_is_one():
+    stream = ChunkStream()
+
+    assert read(stream, [b'data: {"error":"out of memory","choices":{}}\n\n']) == ""
+    assert stream.error is not None
+
+
 def test_the_word_error_in_an_answer_is_no_error():
     stream = ChunkStream()
 
