@@ -70,7 +70,8 @@ class Store(Protocol):
         """Apply all writes of a change in order, durably, or none of them.
 
         Raises the refusals that `domain.change` names per write. Returns only once the change would
-        survive a power failure.
+        survive a power failure. Unavailable means that it was not done or, if the database was out of reach at the
+        wrong moment, that nobody knows; the same change may then be tried again: if it was done, that is Stale.
         """
 
     async def get_assistant(self, id: AssistantId) -> Assistant:
@@ -189,7 +190,7 @@ class Model(Protocol):
     def stream(self, request: ChatRequest) -> AsyncGenerator[Sequence[ChatChunk], None]:
         """Ask for a completion; yields what each read from the server held, in order.
 
-        Retries what may be retried before the first chunk. Raises ModelFailed with a sentence a person can act
+        Retries what may be retried until a chunk says something. Raises ModelFailed with a sentence a person can act
         on; closing the iterator closes the connection at once. Ends only after the server said that it is done.
         """
 

@@ -104,14 +104,14 @@ class ChatCompletions:
             await self._session.close()
 
     async def _open(self, request: ChatRequest, model: str) -> tuple[Answer, list[ChatChunk] | None]:
-        """An answer and its first chunks, after as many attempts as it takes or patience allows."""
+        """An answer and its first words, after as many attempts as it takes or patience allows."""
         patience = Patience(self._retry, time.monotonic())
         body = _body(request, model)
         while True:
             try:
                 answer = await self._send(body, model)
                 try:
-                    return answer, await answer.next()
+                    return answer, await answer.begin()
                 except BaseException:
                     answer.close()
                     raise

@@ -102,6 +102,25 @@ def test_an_error_in_the_middle_of_a_stream_is_passed_on(scene: Scene) -> None:
     assert run.last_error.message == "The model server failed (500): Out of memory"
 
 
+def test_a_failure_told_as_a_finish_reason_fails_the_run(scene: Scene) -> None:
+    scene.model.will(text("Half", finish_reason="error"))
+
+    run = scene.run()
+
+    assert (run.status, run.last_error.code) == ("failed", "server_error")
+    assert run.last_error.message.startswith("The model server failed while it answered: ")
+    assert scene.messages()[-1].status == "incomplete"
+
+
+def test_a_failure_before_the_first_word_is_asked_again(scene: Scene) -> None:
+    role = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
+    scene.model.will({"chunks": [role], "then": "reset"}, text("Fine"))
+
+    assert scene.run().status == "completed"
+    assert scene.answer == "Fine"
+    assert len(scene.model.requests) == 2
+
+
 def test_a_content_filter_fails_the_run_and_marks_the_message(scene: Scene) -> None:
     scene.model.will(text("Once upon a", finish_reason="content_filter"))
 

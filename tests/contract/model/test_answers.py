@@ -1,8 +1,11 @@
 """Every way in which servers answer must read the same."""
 
+import json
+
 import pytest
 
-from tests.contract.model.conftest import asking, hear
+from runstead.model import answer
+from tests.contract.model.conftest import Heard, asking, hear
 
 DIALECTS = ["openai", "vllm", "ollama", "llama.cpp", "litellm"]
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
@@ -70,6 +73,38 @@ async def test_an_answer_that_said_why_it_finished_is_complete(model, upstream, 
     assert (await hear(model, asking(upstream.name))).text == "all of it"
 
 
+@pytest.mark.parametrize("shape", ["delta", "message"])
+async def test_text_may_come_as_a_list_of_parts(model, upstream, shape):
+    parts = [{"type": "text", "text": "Hello"}, {"type": "thinking", "text": "Hm"}, {"type": "text", "text": " you"}]
+    end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+    said = {"choices": [{shape: {"content": parts}}]}
+    await upstream.plays({"chunks": [said, end]} if shape == "delta" else {"raw": json.dumps(said)})
+
+    heard = await hear(model, asking(upstream.name))
+
+    assert heard.text == "Hello you"
+    assert heard.finish_reasons == ["stop"]
+
+
+async def test_counts_that_are_no_whole_numbers_lose_nothing_else(model, upstream):
+    usage = {"prompt_tokens": 7.0, "completion_tokens": 2.5, "total_tokens": "many"}
+    await upstream.plays({"text": "all of it", "usage": usage, "usage_on_finish": True})
+
+    heard = await hear(model, asking(upstream.name))
+
+    assert heard.finish_reasons == ["stop"]
+    assert (heard.usage.prompt_tokens, heard.usage.completion_tokens) == (7, None)
+
+
+async def test_a_pause_after_an_empty_finish_reason_is_no_end(model, upstream, monkeypatch):
+    monkeypatch.setattr(answer, "GRACE", 0.05)
+    first, second = ({"choices": [{"delta": {"content": text}, "finish_reason": ""}]} for text in "ab")
+    end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+    await upstream.plays({"chunks": [first, second, end], "delay_ms": 200})
+
+    assert (await hear(model, asking(upstream.name))).text == "ab"
+
+
 async def test_malformed_chunks_are_skipped(model, upstream):
     good = {"choices": [{"delta": {"content": "good"}}]}
     end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
@@ -82,13 +117,12 @@ async def test_chunks_arrive_while_the_server_still_writes(model, upstream):
     await upstream.plays({"text": "first second", "hold_before": 2})
     stream = model.stream(asking(upstream.name))
 
-    seen = list(await anext(stream))
-    while len(seen) < 2:
-        seen += await anext(stream)
+    begun = Heard(list(await anext(stream)))
     await upstream.release()
-    seen += [chunk async for batch in stream for chunk in batch]
+    rest = Heard([chunk async for batch in stream for chunk in batch])
 
-    assert len(seen) == 5
+    assert (begun.text, rest.text) == ("first", " second")
+    assert rest.usage is not None
 
 
 async def test_leaving_closes_the_connection_at_once(model, upstream):

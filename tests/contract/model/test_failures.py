@@ -10,6 +10,10 @@ from tests.contract.model.conftest import QUICK, asking, hear
 
 GOOD = {"text": "recovered"}
 WORD = {"choices": [{"delta": {"content": "word"}}]}
+ROLE = {"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
+THOUGHT = {"choices": [{"delta": {"reasoning_content": "Hm"}}]}
+OVERLOADED = {"error": {"message": "overloaded", "code": 503}}
+BAD_END = {"choices": [{"delta": {}, "finish_reason": "error"}]}
 
 
 def refusal(status: int, message: str = "the words", **extra: object) -> dict[str, object]:
@@ -47,6 +51,23 @@ def refusal(status: int, message: str = "the words", **extra: object) -> dict[st
         ({"chunks": [WORD], "then": "reset"}, "server_error", "before the answer was complete", 1),
         ({"chunks": [WORD, {"error": {"message": "the words"}}]}, "server_error", "the words", 1),
         ({"chunks": [WORD, {"error": {"message": "x", "code": 500}}]}, "server_error", "500", 1),
+        ({"chunks": [ROLE, OVERLOADED]}, "server_error", "503", 3),
+        ({"chunks": [ROLE, THOUGHT], "then": "reset"}, "server_error", "before the answer was complete", 3),
+        ({"chunks": [ROLE, WORD], "then": "reset"}, "server_error", "before the answer was complete", 1),
+        ({"chunks": [ROLE, WORD, BAD_END]}, "server_error", "failed while it answered: it gave 'error'", 1),
+        ({"chunks": [ROLE, BAD_END]}, "server_error", "failed while it answered: it gave 'error'", 1),
+        ({"text": "word", "finish_reason": "error", "whole": True}, "server_error", "it gave 'error'", 1),
+        (
+            {
+                "chunks": [
+                    WORD,
+                    {"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "the words"}}]},
+                ]
+            },
+            "server_error",
+            "the words",
+            1,
+        ),
     ],
 )
 async def test_a_lasting_failure_says_what_to_do(model, upstream, turn, code, named, calls):
@@ -71,13 +92,43 @@ async def test_a_lasting_failure_says_what_to_do(model, upstream, turn, code, na
         refusal(502),
         {"chunks": [], "then": "reset"},
         {"chunks": [], "then": "close"},
-        {"chunks": [{"error": {"message": "overloaded", "code": 503}}]},
+        {"chunks": [OVERLOADED]},
+        {"chunks": [ROLE, OVERLOADED]},
+        {"chunks": [ROLE, OVERLOADED], "delay_ms": 50},
+        *({"chunks": [ROLE, THOUGHT], "then": then, "delay_ms": 50} for then in ("reset", "close", "end")),
+        {"chunks": [{"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "x"}}]}]},
     ],
 )
 async def test_a_passing_failure_is_not_noticed(model, upstream, turn):
     await upstream.plays(turn, turn, GOOD)
 
     assert (await hear(model, asking(upstream.name))).text == "recovered"
+
+
+async def test_what_came_before_the_first_words_is_passed_on_once(model, upstream):
+    thought = {**THOUGHT, "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
+    call = {"choices": [{"delta": {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}}]}
+    end = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+    await upstream.plays(
+        {"chunks": [ROLE, thought], "then": "close"},
+        {"chunks": [ROLE, thought, thought, call, end], "delay_ms": 50},
+    )
+
+    heard = await hear(model, asking(upstream.name))
+
+    assert heard.names == ["f"]
+    assert heard.usage is not None
+    assert heard.usage.prompt_tokens == 7
+    assert sum(chunk.usage is not None for chunk in heard.chunks) == 1
+
+
+async def test_an_answer_without_words_is_complete(model, upstream):
+    await upstream.plays({"chunks": [ROLE, {"choices": [], "usage": {"prompt_tokens": 7}}], "delay_ms": 50})
+
+    heard = await hear(model, asking(upstream.name))
+
+    assert heard.text == ""
+    assert heard.usage is not None
 
 
 async def test_nothing_is_said_twice(model, upstream):
