@@ -23,6 +23,7 @@ SETTINGS = {
     "max_connections": "60",
     "shared_buffers": "16MB",
     "autovacuum": "off",
+    "track_commit_timestamp": "on",
     "log_min_messages": "fatal",
 }
 STARTS_WITHIN = 30.0
@@ -62,7 +63,7 @@ class PostgresServer:
         self.home = home
         self.port = port
         self._binaries = _binaries(home)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._run("initdb", "-D", str(home / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N")
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
@@ -72,7 +73,7 @@ class PostgresServer:
         """Returns once it answers."""
         give_up_at = time.monotonic() + STARTS_WITHIN
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        command = [
+        command: list[str | Path] = [
             self._binaries / "postgres",
             "-D",
             self.home / "data",
@@ -113,7 +114,7 @@ class PostgresServer:
         return True
 
     def _run(self, program: str, *arguments: str) -> str:
-        command = [self._binaries / program, *arguments]
+        command: list[str | Path] = [self._binaries / program, *arguments]
         done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=self.home, **_unprivileged())
         return done.stdout.strip()
 

@@ -73,8 +73,18 @@ class Swap(Struct, frozen=True):
     refusal: RunsteadError
 
 
-Step = Ask | Insert | Touch | Swap
+class Sweep(Struct, frozen=True):
+    """Never refused, whether the statement meets rows or none."""
+
+    statement: str
+    row: rows.Row
+
+
+Step = Ask | Insert | Touch | Swap | Sweep
 T = TypeVar("T")
+
+REMEMBERED_FOR = 24 * 3600.0
+"""Seconds for which the place of a deleted object may be a cursor."""
 
 
 def steps(write: Write, now: float) -> list[Step]:
@@ -96,7 +106,13 @@ def steps(write: Write, now: float) -> list[Step]:
                 )
             ]
         case DeleteAssistant(id):
-            return [Touch(statements.DELETE_ASSISTANT, {"id": id}, NotFound("assistant", id))]
+            refusal = NotFound("assistant", id)
+            row = {"id": id, "deleted_at": now}
+            return [
+                Touch(statements.REMEMBER_ASSISTANT, row, refusal),
+                Touch(statements.DELETE_ASSISTANT, row, refusal),
+                _forgetting(statements.FORGET_ASSISTANTS, now),
+            ]
         case InsertThread(thread):
             stale = Stale(f"thread {thread.id}")
             return [Insert(statements.INSERT_THREAD, rows.object_row(thread), stale, stale)]
@@ -131,8 +147,13 @@ def steps(write: Write, now: float) -> list[Step]:
                 )
             ]
         case DeleteMessage(thread_id, id):
-            row = {"id": id, "thread_id": thread_id}
-            return [Touch(statements.DELETE_MESSAGE, row, NotFound("message", id))]
+            refusal = NotFound("message", id)
+            row = {"id": id, "thread_id": thread_id, "deleted_at": now}
+            return [
+                Touch(statements.REMEMBER_MESSAGE, row, refusal),
+                Touch(statements.DELETE_MESSAGE, row, refusal),
+                _forgetting(statements.FORGET_MESSAGES, now),
+            ]
         case InsertRun(record):
             return _inserting_run(record, now)
         case ReplaceRun(record, was_record):
@@ -184,6 +205,10 @@ def _inserting_run(record: RunRecord, now: float) -> list[Step]:
 def _replacing_run(statement: str, record: RunRecord, was: RunRecord, now: float) -> Touch:
     row = rows.run_row(record, now) | rows.fence(was)
     return Touch(statement, row, Stale(f"run {record.run.id}"))
+
+
+def _forgetting(statement: str, now: float) -> Sweep:
+    return Sweep(statement, {"forgotten_before": now - REMEMBERED_FOR})
 
 
 def _swapping(what: str, get: str, replace: str, row: rows.Row, was: T, decode: Callable[[Any], T]) -> Swap:

@@ -17,8 +17,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 OLDEST_VERSION = 15
 
-# Everything that a database can answer with, and everything that can happen on the way.
-TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# Everything that a database can answer with, and everything that can happen on the way. A server that says goodbye
+# while nothing was asked leaves the client's protocol in a state that it calls an internal error.
+TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 # The server speaks and will go on speaking on this connection.
 _OF_THE_STATEMENT = (

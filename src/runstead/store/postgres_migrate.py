@@ -9,7 +9,7 @@ from runstead.store.postgres_connections import Connection
 _LOCK = 0x72756E7374656164
 _HAS_TABLE = "SELECT to_regclass('migrations') IS NOT NULL"
 _VERSION = "SELECT coalesce(max(version), 0) FROM migrations"
-_CREATE_TABLE = "CREATE TABLE migrations (version bigint PRIMARY KEY, name text NOT NULL)"
+_CREATE_TABLE = "CREATE TABLE IF NOT EXISTS migrations (version bigint PRIMARY KEY, name text NOT NULL)"
 
 
 async def migrate(connection: Connection, where: str, migrations: Sequence[Migration]) -> None:
@@ -27,11 +27,11 @@ async def _apply_next(connection: Connection, where: str, migrations: Sequence[M
         await connection.execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0", timeout=None)
         # Released with the transaction, also if this process dies.
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_LONG)
-        missing = first_missing(await _version(connection), where, migrations)
+        # Not asked for first: who waited for the lock may still believe that the table is not there.
+        await connection.execute(_CREATE_TABLE)
+        missing = first_missing(await connection.fetchval(_VERSION), where, migrations)
         if missing is None:
             return
-        if not await connection.fetchval(_HAS_TABLE):
-            await connection.execute(_CREATE_TABLE)
         await connection.execute(missing.sql, timeout=_LONG)
         await connection.execute(
             "INSERT INTO migrations (version, name) VALUES ($1, $2)", missing.version, missing.name

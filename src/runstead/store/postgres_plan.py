@@ -26,7 +26,7 @@ from runstead.domain.change import (
     Write,
 )
 from runstead.domain.errors import RunsteadError
-from runstead.store.changes import Ask, Insert, Step, Swap, Touch
+from runstead.store.changes import Ask, Insert, Step, Swap, Sweep, Touch
 from runstead.store.postgres_dialect import as_text, asked_in_a_group, values
 
 _FOUND = "RS002"
@@ -105,6 +105,9 @@ def _spelled(step: Step) -> tuple[str, str, dict[str, object]]:
         case Swap(_, replace, row, was, _, _):
             # By bytes, in the statement itself; who meets no row looks at the value (see PostgresStore.commit).
             return "t", f"{replace} AND body = :was_body", row | {"was_body": was}
+        case Sweep(statement, row):
+            # As a question that finds nothing: `apply_changes` refuses any other statement that meets no row.
+            return "a", f"WITH swept AS ({statement}) SELECT NULL", row
         case unreachable:
             assert_never(unreachable)
 

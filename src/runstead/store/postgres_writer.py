@@ -155,7 +155,8 @@ class PostgresWriter:
             for job in group:
                 job.failed(error)
         except BaseException as error:
-            # Nobody may wait for ever, whatever it is.
+            # Nobody may wait for ever, whatever it is, and nobody may meet it again.
+            self._abandon()
             for job in group:
                 job.failed(error)
             if not isinstance(error, Exception):

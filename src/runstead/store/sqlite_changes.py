@@ -3,7 +3,7 @@
 import sqlite3
 from typing import assert_never
 
-from runstead.store.changes import Ask, Insert, Step, Swap, Touch
+from runstead.store.changes import Ask, Insert, Step, Swap, Sweep, Touch
 
 
 def carry_out(connection: sqlite3.Connection, step: Step) -> None:
@@ -27,6 +27,8 @@ def carry_out(connection: sqlite3.Connection, step: Step) -> None:
             if found is None or not is_unchanged(found[0]):
                 raise refusal
             connection.execute(replace, row)
+        case Sweep(statement, row):
+            connection.execute(statement, row)
         case unreachable:
             assert_never(unreachable)
 

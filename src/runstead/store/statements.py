@@ -26,18 +26,28 @@ class Listing(Struct, frozen=True):
     desc: str
 
 
-def listing(table: str, columns: str, scope: str, narrowed: str = "TRUE") -> Listing:
+def listing(table: str, columns: str, scope: str, narrowed: str = "TRUE", deleted: str = "") -> Listing:
     """`narrowed` thins out what is shown, not what may be a cursor.
 
     An object that a filter no longer lets through still has its place in the order, and a client that pages
-    while metadata changes must not be refused.
+    while metadata changes must not be refused. Nor one that deletes what it was shown: `deleted` is the table
+    of places that are remembered.
     """
+    places = [f"SELECT seq FROM {held} WHERE id = :id AND {scope}" for held in (table, deleted) if held]  # noqa: S608
     page = f"SELECT {columns} FROM {table} WHERE {scope} AND {narrowed} AND seq > :above AND seq < :below"  # noqa: S608
     return Listing(
-        cursor=f"SELECT seq FROM {table} WHERE id = :id AND {scope}",  # noqa: S608
+        cursor=" UNION ALL ".join(places),
         asc=f"{page} ORDER BY seq ASC LIMIT :limit",
         desc=f"{page} ORDER BY seq DESC LIMIT :limit",
     )
+
+
+def forgetting(deleted: str) -> str:
+    """Not all that is due at once: after a quiet time a single deletion would pay for thousands."""
+    return f"""
+DELETE FROM {deleted} WHERE id IN (
+    SELECT id FROM {deleted} WHERE deleted_at < :forgotten_before ORDER BY deleted_at LIMIT 8)
+"""  # noqa: S608
 
 
 # Assistants
@@ -46,7 +56,13 @@ INSERT_ASSISTANT: Final = "INSERT INTO assistants (id, body) VALUES (:id, :body)
 GET_ASSISTANT: Final = "SELECT body FROM assistants WHERE id = :id"
 REPLACE_ASSISTANT: Final = "UPDATE assistants SET body = :body WHERE id = :id"
 DELETE_ASSISTANT: Final = "DELETE FROM assistants WHERE id = :id"
-ASSISTANTS: Final = listing("assistants", "body", "TRUE")
+# Two who delete the same at once: the second meets no row and is refused, not the unique id.
+REMEMBER_ASSISTANT: Final = """
+INSERT INTO deleted_assistants (id, seq, deleted_at) SELECT id, seq, :deleted_at FROM assistants WHERE id = :id
+ON CONFLICT (id) DO NOTHING
+"""
+FORGET_ASSISTANTS: Final = forgetting("deleted_assistants")
+ASSISTANTS: Final = listing("assistants", "body", "TRUE", deleted="deleted_assistants")
 
 # Threads
 
@@ -72,8 +88,16 @@ INSERT_MESSAGE: Final = "INSERT INTO messages (id, thread_id, run_id, body) VALU
 GET_MESSAGE: Final = "SELECT body FROM messages WHERE id = :id AND thread_id = :thread_id"
 REPLACE_MESSAGE: Final = "UPDATE messages SET run_id = :run_id, body = :body WHERE id = :id AND thread_id = :thread_id"
 DELETE_MESSAGE: Final = "DELETE FROM messages WHERE id = :id AND thread_id = :thread_id"
-MESSAGES: Final = listing("messages", "body", "thread_id = :thread_id")
-MESSAGES_OF_RUN: Final = listing("messages", "body", "thread_id = :thread_id", "run_id = :run_id")
+REMEMBER_MESSAGE: Final = """
+INSERT INTO deleted_messages (id, thread_id, seq, deleted_at)
+SELECT id, thread_id, seq, :deleted_at FROM messages WHERE id = :id AND thread_id = :thread_id
+ON CONFLICT (id) DO NOTHING
+"""
+FORGET_MESSAGES: Final = forgetting("deleted_messages")
+MESSAGES: Final = listing("messages", "body", "thread_id = :thread_id", deleted="deleted_messages")
+MESSAGES_OF_RUN: Final = listing(
+    "messages", "body", "thread_id = :thread_id", "run_id = :run_id", deleted="deleted_messages"
+)
 NEWEST_MESSAGES: Final = "SELECT seq, body FROM messages WHERE thread_id = :thread_id ORDER BY seq DESC"
 COUNT_OLDER_MESSAGES: Final = "SELECT count(*) FROM messages WHERE thread_id = :thread_id AND seq < :seq"
 
