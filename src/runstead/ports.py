@@ -71,7 +71,8 @@ class Store(Protocol):
 
         Raises the refusals that `domain.change` names per write. Returns only once the change would
         survive a power failure. Unavailable means that it was not done or, if the database was out of reach at the
-        wrong moment, that nobody knows; the same change may then be tried again: if it was done, that is Stale.
+        wrong moment, that nobody knows. To try the same change again does no harm: if it was done, it is refused
+        or changes nothing.
         """
 
     async def get_assistant(self, id: AssistantId) -> Assistant:
