@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.scripted import call, calls, text
 from tests.acceptance.waiting import eventually
 from tests.acceptance.wire.drama import Drama, outputs
-from tests.acceptance.wire.talk import Api, Raw, request
+from tests.acceptance.wire.talk import Answer, Api, Raw, request
 
 MEGABYTE = "x" * 2**20
 
@@ -92,7 +92,7 @@ def test_the_same_outputs_sent_at_once_are_taken_once(drama: Drama):
     for _ in range(20):
         drama.model.will(calls(call("look")), text("Seen."))
         run = drama.rested(drama.start()["id"])
-        answers = []
+        answers: list[Answer] = []
 
         def submit(run=run, answers=answers):
             path = f"{drama.path}/runs/{run['id']}/submit_tool_outputs"
