@@ -37,4 +37,6 @@ async def emptied(server: PostgresServer, clock: SetClock) -> PostgresStore:
     store = await PostgresStore.open(server.url("runstead"), clock)
     await store.all_rows("DELETE FROM threads", {})
     await store.all_rows("DELETE FROM assistants", {})
+    await store.all_rows("DELETE FROM deleted_assistants", {})
+    await store.all_rows("DELETE FROM deleted_messages", {})
     return store

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runstead.domain.change import (
+    DeleteAssistant,
     DeleteMessage,
     InsertAssistant,
     InsertMessage,
@@ -17,9 +18,19 @@ from runstead.domain.change import (
     InsertThread,
     ReplaceThread,
 )
-from runstead.domain.errors import UnknownCursor
+from runstead.domain.errors import NotFound, UnknownCursor
 from runstead.ports import Page, PageRequest, Store
-from tests.contract.samples import a_message, a_record, a_step, a_thread, an_assistant, change, ended, thread_with
+from tests.contract.samples import (
+    SetClock,
+    a_message,
+    a_record,
+    a_step,
+    a_thread,
+    an_assistant,
+    change,
+    ended,
+    thread_with,
+)
 
 # The store is filled once and then only read, so that examples may share it.
 READS_ONLY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -171,6 +182,140 @@ async def test_a_client_can_go_on_after_a_thread_that_no_longer_matches(store: S
     page = await store.page_threads(PageRequest(after=threads[1].id), {"a": "1"})
 
     assert page == Page([threads[0]], False)
+
+
+Make = Callable[[], Awaitable[str]]
+Delete = Callable[[str], Awaitable[None]]
+
+
+async def deletable(store: Store, name: str) -> tuple[Make, Delete, Read]:
+    """How objects of a list are made, deleted and read."""
+    thread, other = a_thread(), a_thread()
+    await store.commit(change(InsertThread(thread), InsertThread(other)))
+
+    async def make_assistant() -> str:
+        assistant = an_assistant()
+        await store.commit(change(InsertAssistant(assistant)))
+        return assistant.id
+
+    async def make_message() -> str:
+        message = a_message(thread, run_id="run_any")
+        await store.commit(change(InsertMessage(message)))
+        return message.id
+
+    match name:
+        case "assistants":
+            return make_assistant, lambda old: store.commit(change(DeleteAssistant(old))), store.page_assistants
+        case "messages":
+            read: Read = lambda page: store.page_messages(thread.id, page)  # noqa: E731
+        case _:
+            read = lambda page: store.page_messages(thread.id, page, "run_any")  # noqa: E731
+    return make_message, lambda old: store.commit(change(DeleteMessage(thread.id, old))), read
+
+
+DELETABLE = ["assistants", "messages", "messages of a run"]
+
+
+def ids_of(page: Page[Any]) -> list[str]:
+    return [item.id for item in page.items]
+
+
+@pytest.mark.parametrize("name", DELETABLE)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_whoever_deletes_what_is_shown_is_shown_everything_once(store: Store, name, order) -> None:
+    make, delete, read = await deletable(store, name)
+    ids = [await make() for _ in range(7)]
+
+    visited: list[str] = []
+    page = await read(PageRequest(2, order))
+    while page.items:
+        for item in page.items:
+            await delete(item.id)
+            visited.append(item.id)
+        page = await read(PageRequest(2, order, after=visited[-1]))
+
+    assert visited == (ids if order == "asc" else ids[::-1])
+    assert (await read(PageRequest())).items == []
+
+
+@pytest.mark.parametrize("name", DELETABLE)
+async def test_a_deleted_object_keeps_its_place_on_both_sides(store: Store, name) -> None:
+    make, delete, read = await deletable(store, name)
+    a, b, c, d, e = [await make() for _ in range(5)]
+    await delete(b)
+    await delete(d)
+
+    assert ids_of(await read(PageRequest(order="asc", after=b))) == [c, e]
+    assert ids_of(await read(PageRequest(order="asc", before=d))) == [a, c]
+    assert ids_of(await read(PageRequest(order="asc", after=b, before=d))) == [c]
+    assert ids_of(await read(PageRequest(order="desc", after=d, before=b))) == [c]
+    assert ids_of(await read(PageRequest(order="desc", after=d))) == [c, a]
+    assert ids_of(await read(PageRequest(order="desc", before=b))) == [e, c]
+
+
+@pytest.mark.parametrize("name", DELETABLE)
+async def test_what_is_made_after_a_deletion_never_takes_the_place(store: Store, name) -> None:
+    make, delete, read = await deletable(store, name)
+    oldest, middle, newest = [await make() for _ in range(3)]
+    await delete(newest)
+    await delete(middle)
+    made = [await make(), await make()]
+    await delete(made.pop())
+    made.append(await make())
+
+    for cursor in (middle, newest):
+        assert ids_of(await read(PageRequest(order="asc", after=cursor))) == made
+        assert ids_of(await read(PageRequest(order="desc", before=cursor))) == made[::-1]
+        assert ids_of(await read(PageRequest(order="desc", after=cursor))) == [oldest]
+        assert ids_of(await read(PageRequest(order="asc", before=cursor))) == [oldest]
+
+
+@pytest.mark.parametrize("name", DELETABLE)
+async def test_a_place_is_forgotten_after_a_day(store: Store, clock: SetClock, name) -> None:
+    make, delete, read = await deletable(store, name)
+    ids = [await make() for _ in range(12)]
+    for id in ids[:10]:
+        await delete(id)
+    clock.time += 24 * 3600
+    await delete(ids[10])
+    assert ids_of(await read(PageRequest(order="asc", after=ids[0]))) == [ids[11]]
+
+    clock.time += 1
+    # Each deletion takes a few of the forgotten with it.
+    for _ in range(2):
+        await delete(await make())
+
+    for id in ids[:10]:
+        with pytest.raises(UnknownCursor):
+            await read(PageRequest(after=id))
+    assert ids_of(await read(PageRequest(order="asc", after=ids[10]))) == [ids[11]]
+
+
+async def test_a_deleted_object_is_a_cursor_in_its_own_list_only(store: Store) -> None:
+    thread, other = a_thread(), a_thread()
+    message, assistant = a_message(thread), an_assistant()
+    await store.commit(change(InsertThread(thread), InsertThread(other), InsertMessage(message)))
+    await store.commit(change(InsertAssistant(assistant)))
+    await store.commit(change(DeleteMessage(thread.id, message.id), DeleteAssistant(assistant.id)))
+
+    for asked in (
+        store.page_messages(other.id, PageRequest(after=message.id)),
+        store.page_messages(thread.id, PageRequest(after=assistant.id)),
+        store.page_assistants(PageRequest(after=message.id)),
+    ):
+        with pytest.raises(UnknownCursor):
+            await asked
+
+
+async def test_a_deletion_that_is_refused_leaves_no_place(store: Store) -> None:
+    thread, assistant = a_thread(), an_assistant()
+    await store.commit(change(InsertThread(thread), InsertAssistant(assistant)))
+
+    with pytest.raises(NotFound):
+        await store.commit(change(DeleteAssistant(assistant.id), DeleteMessage(thread.id, a_message(thread).id)))
+    await store.commit(change(DeleteAssistant(assistant.id)))
+
+    assert await store.page_assistants(PageRequest(after=assistant.id)) == Page([], False)
 
 
 # What the API lets through: U+0000 is refused there, and lone surrogates are no text.

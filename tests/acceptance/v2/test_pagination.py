@@ -64,6 +64,22 @@ def test_an_unknown_cursor_is_refused(client: OpenAI, numbered: str) -> None:
     assert (refused.value.param, refused.value.code) == ("after", "invalid_value")
 
 
+def test_everything_can_be_deleted_while_it_is_listed(client: OpenAI, numbered: str) -> None:
+    made = {client.beta.assistants.create(model="m", name="to be deleted").id for _ in range(25)}
+
+    for assistant in client.beta.assistants.list(limit=10):
+        if assistant.id in made:
+            client.beta.assistants.delete(assistant.id)
+    deleted = [
+        client.beta.threads.messages.delete(message.id, thread_id=numbered).id
+        for message in client.beta.threads.messages.list(numbered, limit=10)
+    ]
+
+    assert not made & {assistant.id for assistant in client.beta.assistants.list(limit=100)}
+    assert len(set(deleted)) == 45
+    assert client.beta.threads.messages.list(numbered).data == []
+
+
 @pytest.mark.parametrize(
     ("limit", "message", "code"),
     [

@@ -127,15 +127,18 @@ def test_a_cursor_that_is_of_another_list_is_refused(lists, kind, cursor):
     assert foreign in answer.message
 
 
-def test_a_page_after_a_deleted_message_is_refused_and_not_the_first_again(lists):
+def test_a_page_after_a_deleted_message_goes_on_where_it_stood(lists):
     api, _, _ = lists["messages"]
     thread = api.post("/threads", {"messages": [{"role": "user", "content": "x"}] * 3})["id"]
     path = f"/threads/{thread}/messages"
     oldest, middle, newest = (message["id"] for message in api.get(f"{path}?order=asc")["data"])
     api.delete(f"{path}/{middle}")
 
-    assert api.send("GET", f"{path}?after={middle}").status == 400
+    assert [message["id"] for message in api.get(f"{path}?after={middle}")["data"]] == [oldest]
+    assert [message["id"] for message in api.get(f"{path}?order=asc&after={middle}")["data"]] == [newest]
     assert [message["id"] for message in api.get(path)["data"]] == [newest, oldest]
+    other = api.post("/threads")["id"]
+    assert api.send("GET", f"/threads/{other}/messages?after={middle}").status == 400
 
 
 def test_messages_can_be_asked_for_by_run(lists):

@@ -24,6 +24,10 @@ ASKED_OFTEN = {
     "messages of a run": statements.MESSAGES_OF_RUN.asc,
     "runs": statements.RUNS.desc,
     "run steps": statements.STEPS.asc,
+    "place of an assistant": statements.ASSISTANTS.cursor,
+    "place of a message": statements.MESSAGES.cursor,
+    "forgotten assistants": statements.FORGET_ASSISTANTS,
+    "forgotten messages": statements.FORGET_MESSAGES,
 }
 
 
@@ -40,6 +44,7 @@ def test_no_table_is_read_from_end_to_end(connection, name) -> None:
     parameters = dict.fromkeys(
         ("id", "thread_id", "run_id", "owner", "now", "waiting_since", "lease_until", "limit", "seq", "above", "below")
     )
+    parameters["forgotten_before"] = None
 
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
 
