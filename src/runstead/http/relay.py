@@ -1,6 +1,7 @@
 """Which of a run's events a reader is sent, from where it left off to the run's rest.
 
-What the bus has lost is rebuilt from the rows: a gap is never silent, and the end always comes.
+What the bus has lost before a reader was told anything is rebuilt from the rows. Later its stream breaks off with an
+error: nothing is told twice, a gap is never silent, and the end always comes. Why: docs/design/runs.md.
 """
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -20,8 +21,15 @@ from runstead.wire.messages import Message
 REBUILT = -1
 """The sequence number of events that were rebuilt from rows: nobody can resume after one."""
 
+LAST_WORDS = 1.0
+"""Seconds in which the last event of a run that rests must come: it follows the commit."""
 
 GONE = "This run is gone."
+LOST = (
+    "Events of this stream were lost before they could be sent. The run does not depend on it: retrieve the run, "
+    "or attach to its events anew."
+)
+UNREADABLE = "The store cannot answer at the moment. Retrieve the run, or attach again."
 
 
 class StreamBroken(Exception):
@@ -39,6 +47,7 @@ class Relay:
         self._tail: Tail | None = None
         self._known: Known | None = None
         self._is_lost = False
+        self._has_told = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -51,7 +60,12 @@ class Relay:
         await self._stack.aclose()
 
     async def _listen_anew(self) -> None:
-        """Listen from now on; what came before is told from the rows, which are read after this."""
+        """Listen from now on; what came before is told from the rows, which are read after this.
+
+        Raises StreamBroken if the reader was told anything: nobody knows where in a text it stands.
+        """
+        if self._has_told:
+            raise StreamBroken(LOST)
         await self._stack.aclose()
         self._stack = AsyncExitStack()
         self._tail = await self._stack.enter_async_context(self._api.bus.tail(self._run_id, None))
@@ -72,6 +86,9 @@ class Relay:
             else:
                 events = await self._next(silence)
             events, is_over = _until_rest(events, is_attached=self._after is not None)
+            if is_over and self._known is not None and self._known.has_withheld:
+                events = [*events[:-1], *await self._withheld(self._known), events[-1]]
+            self._has_told = self._has_told or bool(events)
             yield events
 
     async def _has_read_all(self) -> bool:
@@ -89,19 +106,17 @@ class Relay:
         assert self._tail is not None
         try:
             events = await self._tail.next(silence)
+            if not events and await self._is_resting():
+                events = await self._tail.next(LAST_WORDS)
+                if not events:
+                    # It has said so long ago, where nobody could hear it.
+                    await self._listen_anew()
         except EventsLost as lost:
             if type(lost) is not EventsLost:
                 raise
             await self._listen_anew()
             return ()
-        if not events:
-            await self._look_for_an_end()
         return events if self._known is None else self._known.only_known(events)
-
-    async def _look_for_an_end(self) -> None:
-        """After a silence: a run that rests has said so long ago, where nobody could hear it."""
-        if await self._is_resting():
-            await self._listen_anew()
 
     async def _is_resting(self) -> bool:
         try:
@@ -111,6 +126,16 @@ class Relay:
         return record is None or record.run.status not in ("queued", "in_progress", "cancelling")
 
     async def _rebuilt(self) -> Sequence[StreamEvent]:
+        said, epoch = await self._stored()
+        self._known = Known(said)
+        return _as_rebuilt(said, epoch)
+
+    async def _withheld(self, known: Known) -> Sequence[StreamEvent]:
+        """What had begun before the reader's beginning was rebuilt and ended later: now the rows have it whole."""
+        said, epoch = await self._stored()
+        return _as_rebuilt(known.untold(said), epoch)
+
+    async def _stored(self) -> tuple[list[Said], int]:
         store = self._api.store
         try:
             record = await store.find_run(self._run_id)
@@ -121,10 +146,8 @@ class Relay:
         except NotFound:
             raise StreamBroken(GONE) from None
         except Unavailable:
-            raise StreamBroken("The store cannot answer at the moment. Retrieve the run, or attach again.") from None
-        said = coarse.rebuilt(record.run, steps, messages)
-        self._known = Known(said)
-        return _as_rebuilt(said, record.epoch)
+            raise StreamBroken(UNREADABLE) from None
+        return coarse.rebuilt(record.run, steps, messages), record.epoch
 
     async def _messages(self, thread_id: ThreadId, run_id: RunId) -> dict[MessageId, Message]:
         found: dict[MessageId, Message] = {}

@@ -227,19 +227,40 @@ def test_many_streams_at_once_each_get_their_own(drama: Drama):
         assert not any(other.thread in frames for other in plays if other is not play)
 
 
-def test_a_reader_so_slow_that_its_events_are_gone_is_still_told_how_it_ended(drama: Drama):
+def test_a_reader_so_slow_that_its_events_are_gone_is_told_so_and_may_attach_anew(drama: Drama):
     # Together they are more than is kept of a run's events.
     body = json.dumps({"assistant_id": drama.assistant, "model": "instant-80000", "stream": True}).encode()
     with Raw(drama.api.url, receive_buffer=4_096) as raw:
         raw.send(request(b"POST", f"/v1{drama.path}/runs".encode(), body))
         run = eventually(lambda: drama.api.get(f"{drama.path}/runs")["data"])[0]["id"]
         ended = drama.ended(run)
-        frames = [frame for frame in raw.read().body.decode().split("\n\n") if not frame.startswith(":")]
+        frames = raw.read().body.decode().split("\n\n")
 
-    told = [json.loads(frame.rpartition("\ndata: ")[2]) for frame in frames[:-2]]
     assert frames[-2:] == ["event: done\ndata: [DONE]", ""]
+    assert frames[-3].startswith("event: error\n")
+    # Nothing is told twice, and no end that would hide the gap.
     assert sum("event: thread.message.delta\n" in frame for frame in frames) < 80_000
+    named = [frame.partition("event: ")[2].partition("\n")[0] for frame in frames]
+    assert [name for name in named if name.endswith(".created")] == [
+        "thread.run.created",
+        "thread.run.step.created",
+        "thread.message.created",
+    ]
+    assert "thread.run.completed" not in named
+    error = json.loads(frames[-3].partition("\ndata: ")[2])
+    assert "retrieve the run, or attach" in error["message"]
+    assert error["error"]["message"] == error["message"]
+
+    frames = raw_frames(drama, run)
+    told = [json.loads(frame.rpartition("\ndata: ")[2]) for frame in frames[:-2]]
     assert told[-1] == ended
     assert [message["content"] for message in told if message["object"] == "thread.message"][-1] == [
         {"type": "text", "text": {"value": " word" * 80_000, "annotations": []}}
     ]
+
+
+def raw_frames(drama: Drama, run: str) -> list[str]:
+    """What a reader that attaches to a run from its start is told."""
+    with Raw(drama.api.url) as raw:
+        raw.send(request(b"GET", f"/v1{drama.path}/runs/{run}/stream".encode()))
+        return raw.read().body.decode().split("\n\n")
