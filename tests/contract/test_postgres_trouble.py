@@ -148,12 +148,30 @@ async def test_a_commit_whose_answer_was_lost_is_reported_as_it_ended(store) -> 
     assert stored.run.status == "completed"
 
 
-async def test_a_commit_that_never_arrived_was_not_done(store) -> None:
+async def test_a_commit_that_never_arrived_is_sent_again(store) -> None:
     thread = a_thread()
     lose_the_next_answer(store, arrives=False)
 
+    await store.commit(change(InsertThread(thread)))
+
+    assert await store.get_thread(thread.id) == thread
+
+
+async def test_a_commit_that_never_arrives_is_unavailable_and_was_not_done(store, monkeypatch) -> None:
+    thread = a_thread()
+    begin = store._writer._begin_session
+
+    async def begin_badly():
+        session = await begin()
+        session.connection = LosesTheAnswer(session.connection, arrives=False)
+        return session
+
+    lose_the_next_answer(store, arrives=False)
+    monkeypatch.setattr(store._writer, "_begin_session", begin_badly)
     with pytest.raises(Unavailable):
         await store.commit(change(InsertThread(thread)))
+    monkeypatch.undo()
+    store._writer._abandon()
 
     await store.commit(change(InsertThread(thread)))
 
@@ -207,6 +225,23 @@ async def test_who_finds_every_connection_busy_waits_and_is_told(store) -> None:
     assert "busy" in str(outcomes[-1])
     asked = [store.all_rows("SELECT pg_sleep(0.2)", {}) for _ in range(SHORT.readers)]
     assert (await asyncio.gather(*asked, store.all_rows("SELECT 1", {})))[-1]
+
+
+async def test_readers_are_served_in_turn(server) -> None:
+    store = await PostgresStore.open(server.url(), limits=Limits(readers=1))
+    served: list[int] = []
+
+    async def read(number: int) -> None:
+        await store.all_rows("SELECT 1", {})
+        served.append(number)
+        # And comes again at once, as a busy server's handlers do.
+        await store.all_rows("SELECT 2", {})
+        served.append(number)
+
+    await asyncio.gather(*(read(number) for number in range(20)))
+
+    assert served == [*range(20), *range(20)]
+    await store.close()
 
 
 async def test_a_reader_who_leaves_takes_no_connection_along(store) -> None:

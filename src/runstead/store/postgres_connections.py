@@ -1,7 +1,6 @@
 """Connections to PostgreSQL: how one is opened, what its troubles mean, and the few that reads share."""
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -131,112 +130,72 @@ def _milliseconds(seconds: float) -> str:
 
 
 class Readers:
-    """A few connections, the last used first; opened when needed, let go when in trouble."""
+    """A few connections for many who read in turn; opened when needed, let go when in trouble."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        # First come, first served: a newcomer never overtakes who waits.
+        self._turns = asyncio.Semaphore(server.limits.readers)
         self._free: list[Connection] = []
-        self._open = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._is_closed = False
 
     async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
         """Ask once, and once more on a new connection if an old one turns out to be dead. Raises Unavailable."""
-        connection, is_new = await self._take()
         try:
-            return await self._ask(connection, statement, arguments)
-        except TROUBLE as error:
-            if is_new or is_usable_after(error) or isinstance(error, TimeoutError):
-                raise unavailable(error) from error
-        # The server went away while nobody looked, and took the idle ones along.
-        self._drop_idle()
-        connection, _ = await self._take()
+            async with asyncio.timeout(self._server.limits.patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable("Every connection to the database is busy.") from None
         try:
-            return await self._ask(connection, statement, arguments)
-        except TROUBLE as error:
+            return await self._ask(statement, arguments)
+        except (*TROUBLE, UnusableDatabase) as error:
             raise unavailable(error) from error
+        finally:
+            self._turns.release()
 
-    async def _ask(self, connection: Connection, statement: str, arguments: Sequence[Any]) -> list[Any]:
+    async def _ask(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        while (connection := self._take_free()) is not None:
+            try:
+                return await self._ask_on(connection, statement, arguments)
+            except TROUBLE as error:
+                if is_usable_after(error) or isinstance(error, TimeoutError):
+                    raise
+                # The server went away while nobody looked, and took the other idle ones along.
+                self._drop_free()
+        return await self._ask_on(await self._server.connect(), statement, arguments)
+
+    async def _ask_on(self, connection: Connection, statement: str, arguments: Sequence[Any]) -> list[Any]:
         try:
             found: list[Any] = await connection.fetch(statement, *arguments)
         except BaseException as error:
             if is_usable_after(error):
-                self._give_back(connection)
+                self._free.append(connection)
             else:
-                self._drop(connection)
+                connection.terminate()
             raise
-        self._give_back(connection)
-        return found
-
-    async def _take(self) -> tuple[Connection, bool]:
-        give_up_at = asyncio.get_running_loop().time() + self._server.limits.patience
-        while True:
-            if self._is_closed:
-                raise Unavailable("The store is closed.")
-            while self._free:
-                connection = self._free.pop()
-                if not connection.is_closed():
-                    return connection, False
-                self._open -= 1
-            if self._open < self._server.limits.readers:
-                return await self._connect(), True
-            await self._wait_for_one(give_up_at)
-
-    async def _connect(self) -> Connection:
-        self._open += 1
-        try:
-            return await self._server.connect()
-        except BaseException as error:
-            self._open -= 1
-            self._wake_one()
-            if isinstance(error, (*TROUBLE, UnusableDatabase)):
-                raise unavailable(error) from error
-            raise
-
-    async def _wait_for_one(self, give_up_at: float) -> None:
-        freed = asyncio.get_running_loop().create_future()
-        self._waiting.append(freed)
-        try:
-            async with asyncio.timeout_at(give_up_at):
-                await freed
-        except BaseException as error:
-            if freed in self._waiting:
-                self._waiting.remove(freed)
-            else:
-                # We were told and leave all the same: it is another's turn.
-                self._wake_one()
-            if isinstance(error, TimeoutError):
-                raise Unavailable("Every connection to the database is busy.") from None
-            raise
-
-    def _give_back(self, connection: Connection) -> None:
-        if self._is_closed or connection.is_closed():
-            self._drop(connection)
+        if self._is_closed:
+            connection.terminate()
         else:
             self._free.append(connection)
-            self._wake_one()
+        return found
 
-    def _drop(self, connection: Connection) -> None:
-        self._open -= 1
-        connection.terminate()
-        self._wake_one()
-
-    def _drop_idle(self) -> None:
+    def _take_free(self) -> "Connection | None":
+        """The one used last, so that the others may rest. Raises Unavailable once closed."""
+        if self._is_closed:
+            raise Unavailable("The store is closed.")
         while self._free:
-            self._drop(self._free.pop())
+            connection = self._free.pop()
+            if not connection.is_closed():
+                return connection
+        return None
 
-    def _wake_one(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+    def _drop_free(self) -> None:
+        while self._free:
+            self._free.pop().terminate()
 
     async def close(self) -> None:
-        """Let go of all; a read under way fails."""
+        """Let go of all; who waits for a turn is told."""
         self._is_closed = True
-        while self._waiting:
-            self._wake_one()
         free, self._free = self._free, []
         for connection in free:
             await close_politely(connection)

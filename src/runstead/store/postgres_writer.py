@@ -165,14 +165,19 @@ class PostgresWriter:
     async def _renew(self, job: _Job) -> None:
         statement, names = asked_alone(RENEW_LEASES)
         assert job.renewal is not None
-        session = await self._writing()
-        try:
-            job.done(await session.connection.fetch(statement, *values(names, job.renewal)))
-        except TROUBLE as error:
-            # Whether it was done or not: a lease that is longer than its holder knows harms nobody.
-            if not isinstance(error, _OBSTACLES):
+        arguments = values(names, job.renewal)
+        for is_last in (False, True):
+            session = await self._writing()
+            try:
+                job.done(await session.connection.fetch(statement, *arguments))
+                return
+            except _OBSTACLES as error:
+                raise unavailable(error) from error
+            except TROUBLE as error:
+                # Done or not, it may be done again.
                 self._abandon()
-            raise unavailable(error) from error
+                if is_last:
+                    raise unavailable(error) from error
 
     async def _apply(self, group: list[_Job]) -> None:
         """Each change of a group hears its own fate; what stands in one's way must not stop the others."""
@@ -206,47 +211,40 @@ class PostgresWriter:
 
     async def _call(self, group: list[_Job]) -> Sequence[str | None]:
         """What became of each change, once that is durable. Raises Unavailable if nothing was done, or an obstacle."""
-        plans = [job.plan for job in group if job.plan is not None]
+        call = _call_of([job.plan for job in group if job.plan is not None])
+        for is_last in (False, True):
+            try:
+                return await self._send(call)
+            except _OBSTACLES:
+                raise
+            except TROUBLE as error:
+                # The connection is gone and the COMMIT with it, or not: our row in the database knows. If that cannot
+                # be asked for so long that nobody would wait, then alone is it unknown.
+                session = await self._writing()
+                if session.number == self._number:
+                    return session.outcomes
+                # It was not done and cannot be done late, as if never sent. Often the server left while nothing was
+                # asked; one that did not answer in time is not asked twice.
+                if is_last or isinstance(error, TimeoutError):
+                    raise unavailable(error) from error
+        raise AssertionError
+
+    async def _send(self, call: Sequence[Any]) -> Sequence[str | None]:
+        """One group under the next number. Raises TROUBLE, and then the session is gone unless it was an obstacle."""
         session = await self._writing()
         self._number += 1
         sent_at = self._server.clock.start()
         try:
-            row = await session.connection.fetchrow(
-                _APPLY,
-                self._id,
-                session.term,
-                self._number,
-                sorted({id for plan in plans for id in plan.thread_ids}),
-                sorted({id for plan in plans for id in plan.run_ids}),
-                [len(plan.statements) for plan in plans],
-                "".join(plan.kinds for plan in plans),
-                [statement for plan in plans for statement in plan.statements],
-                [arity for plan in plans for arity in plan.arities],
-                [argument for plan in plans for argument in plan.arguments],
-            )
+            row = await session.connection.fetchrow(_APPLY, self._id, session.term, self._number, *call)
         except _OBSTACLES:
             raise
-        except TROUBLE as error:
+        except TROUBLE:
             self._abandon()
-            return await self._outcomes_after(error)
+            raise
         assert row is not None
         self._server.clock.measured(sent_at, row[1])
         outcomes: list[str | None] = row[0]
         return outcomes
-
-    async def _outcomes_after(self, error: BaseException) -> Sequence[str | None]:
-        """The connection is gone and the COMMIT with it, or not: our row in the database knows.
-
-        Raises Unavailable if nothing was done, and also if the database cannot be asked for so long that nobody
-        would wait: then alone is it unknown.
-        """
-        try:
-            session = await self._writing()
-        except Unavailable:
-            raise unavailable(error) from error
-        if session.number != self._number:
-            raise unavailable(error) from error
-        return session.outcomes
 
     async def _writing(self) -> _Session:
         """The session, taken up anew if need be, within the time that is worth waiting. Raises Unavailable."""
@@ -280,3 +278,16 @@ class PostgresWriter:
         if self._session is not None:
             self._session.connection.terminate()
             self._session = None
+
+
+def _call_of(plans: Sequence[Plan]) -> Sequence[Any]:
+    """The arguments of `apply_changes` that say what to do."""
+    return (
+        sorted({id for plan in plans for id in plan.thread_ids}),
+        sorted({id for plan in plans for id in plan.run_ids}),
+        [len(plan.statements) for plan in plans],
+        "".join(plan.kinds for plan in plans),
+        [statement for plan in plans for statement in plan.statements],
+        [arity for plan in plans for arity in plan.arities],
+        [argument for plan in plans for argument in plan.arguments],
+    )
