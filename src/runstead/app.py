@@ -4,8 +4,9 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Literal, Protocol
 
 from msgspec import Struct
 from starlette.types import ASGIApp
@@ -19,11 +20,14 @@ from runstead.http.api import Api
 from runstead.http.cors import Cors
 from runstead.metrics import CountingJournal, Metrics, TimedModel
 from runstead.model.chat_completions import ChatCompletions
-from runstead.ports import Model
+from runstead.ports import Bus, Clock, Model, Store
 from runstead.settings import Settings
 from runstead.store.errors import UnusableDatabase
 from runstead.store.inspection import DatabaseState, inspect_file
 from runstead.store.sqlite import SqliteStore
+
+Role = Literal["all", "api", "worker"]
+"""What a node does: answer and execute, or one of the two."""
 
 
 class SystemClock:
@@ -34,13 +38,23 @@ class SystemClock:
         return time.time()
 
 
+class NodeBus(Bus, Protocol):
+    """A bus as its node sees it: it can be stopped, and it may be cut off from the others."""
+
+    @property
+    def is_connected(self) -> bool: ...
+
+    def stop(self) -> None: ...
+
+
 class Node(Struct, frozen=True):
     """A running node: its application and the parts that a stop has to see to."""
 
     asgi: ASGIApp
     worker: Worker
-    bus: LocalBus
+    bus: NodeBus
     model: Model
+    is_alone: bool
 
 
 def open_model(settings: Settings) -> Model:
@@ -85,67 +99,133 @@ def inspect_store(path: Path) -> DatabaseState:
     return inspect_file(path)
 
 
+async def ask_store(settings: Settings) -> str:
+    """Whether the PostgreSQL server answers, in a line. Raises UnusableDatabase."""
+    from runstead.store.postgres_clock import DatabaseClock
+    from runstead.store.postgres_connections import Limits, Server, close_politely
+    from runstead.store.postgres_opening import told_clearly
+
+    server = Server(settings.database_url, Limits(), DatabaseClock())
+    with told_clearly(server.where):
+        connection = await server.connect()
+        await close_politely(connection)
+    return f"{server.where} answers"
+
+
+async def ask_bus(settings: Settings) -> str:
+    """Whether NATS answers and has JetStream, in a line. Raises UnusableBus."""
+    async with AsyncExitStack() as stack:
+        await _open_bus(settings, stack)
+    return "NATS answers, and its streams are declared"
+
+
+class Ground(Struct, frozen=True):
+    """What a node stands on: where truth is kept, who is told, and whose clock judges leases."""
+
+    store: Store
+    bus: NodeBus
+    clock: Clock
+    # Whether nobody else serves this store: then every lease found at the start is a dead worker's.
+    is_alone: bool
+
+
 @asynccontextmanager
-async def running(settings: Settings, *, bound_host: str) -> AsyncIterator[Node]:
+async def _ground(settings: Settings) -> AsyncIterator[Ground]:
+    """Raises UnusableDatabase or UnusableBus."""
+    async with AsyncExitStack() as stack:
+        if not settings.is_postgres:
+            clock = SystemClock()
+            _make_folder(settings.database_path)
+            file = await SqliteStore.open_file(settings.database_path, clock)
+            stack.push_async_callback(file.close)
+            yield Ground(file, LocalBus(), clock, is_alone=True)
+            return
+        try:
+            from runstead.store.postgres import PostgresStore  # an extra
+            from runstead.store.postgres_connections import Limits
+            from runstead.store.postgres_membership import Membership
+        except ImportError as error:
+            raise UnusableDatabase(
+                "on PostgreSQL", f"{error.name} is missing: pip install 'runstead[cluster]'"
+            ) from None
+        is_alone = settings.nats_url is None
+        membership = Membership(settings.database_url, is_alone=is_alone)
+        await membership.join()
+        stack.push_async_callback(membership.leave)
+        store = await PostgresStore.open(settings.database_url, limits=Limits(readers=settings.database_connections))
+        stack.push_async_callback(store.close)
+        bus = await _open_bus(settings, stack)
+        yield Ground(store, bus, store.clock, is_alone=is_alone)
+
+
+async def _open_bus(settings: Settings, stack: AsyncExitStack) -> NodeBus:
+    if settings.nats_url is None:
+        return LocalBus()
+    from runstead.bus.nats import NatsBus  # an extra
+    from runstead.bus.nats_connection import Connecting
+    from runstead.bus.nats_streams import Streams
+
+    bus = NatsBus(Connecting(url=settings.nats_url), Streams(replicas=settings.nats_replicas))
+    stack.push_async_callback(bus.close)
+    await bus.open()
+    return bus
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, bound_host: str, role: Role = "all") -> AsyncIterator[Node]:
     """A node from the opening of its store to the last release; leaving the block stops everything.
 
-    Raises UnusableDatabase or ModelFailed when it cannot start.
+    Raises UnusableDatabase, UnusableBus or ModelFailed when it cannot start.
     """
-    clock = SystemClock()
-    _make_folder(settings.database_path)
-    store = await SqliteStore.open_file(settings.database_path, clock)
-    try:
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(_ground(settings))
         metrics = Metrics()
         model = TimedModel(open_model(settings), metrics)
-        try:
-            bus = LocalBus()
-            journal = CountingJournal(store, bus, metrics)
-            tools = Tools(
-                store=store,
-                bus=bus,
-                journal=journal,
-                model=model,
-                clock=clock,
-                max_model_calls=settings.max_model_calls,
-                builtin=frozenset(),
-            )
-            worker = Worker(
-                tools,
-                owner=f"node_{secrets.token_hex(8)}",
-                capacity=settings.max_runs,
-                times=LeaseTimes.of(settings.lease_for),
-            )
-            metrics.watch_executing(lambda: len(worker.drivers))
-            api = Api(
-                store=store,
-                journal=journal,
-                bus=bus,
-                desk=worker,
-                model=model,
-                clock=clock,
-                run_expires_after=settings.run_expires_after,
-            )
-            # The lock on the database file says that no other worker lives: nobody's lease has to be waited for.
+        stack.push_async_callback(model.close)
+        journal = CountingJournal(ground.store, ground.bus, metrics)
+        tools = Tools(
+            store=ground.store,
+            bus=ground.bus,
+            journal=journal,
+            model=model,
+            clock=ground.clock,
+            max_model_calls=settings.max_model_calls,
+            builtin=frozenset(),
+        )
+        worker = Worker(
+            tools,
+            owner=f"node_{secrets.token_hex(8)}",
+            # A node that only answers has no room, and everything else about it is the same.
+            capacity=0 if role == "api" else settings.max_runs,
+            times=LeaseTimes.of(settings.lease_for),
+        )
+        metrics.watch_executing(lambda: len(worker.drivers))
+        api = Api(
+            store=ground.store,
+            journal=journal,
+            bus=ground.bus,
+            desk=worker,
+            model=model,
+            clock=ground.clock,
+            run_expires_after=settings.run_expires_after,
+        )
+        if ground.is_alone:
             await reconciler.adopt(worker)
-            async with asyncio.TaskGroup() as loops:
-                tasks = [
-                    loops.create_task(loop, name=name)
-                    for name, loop in (
-                        ("offers", worker.serve_offers()),
-                        ("cancels", worker.serve_cancels()),
-                        ("heartbeat", heartbeat.keep(worker)),
-                        ("reconciler", reconciler.keep(worker)),
-                    )
-                ]
-                try:
-                    yield Node(_asgi(settings, api, worker, metrics, bound_host), worker, bus, model)
-                finally:
-                    for task in tasks:
-                        task.cancel()
-        finally:
-            await model.close()
-    finally:
-        await store.close()
+        loops = {"reconciler": reconciler.keep(worker)}
+        if role != "api":
+            loops |= {
+                "offers": worker.serve_offers(),
+                "cancels": worker.serve_cancels(),
+                "heartbeat": heartbeat.keep(worker),
+            }
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(loop, name=name) for name, loop in loops.items()]
+            try:
+                asgi = _asgi(settings, api, worker, metrics, ground, bound_host, role)
+                yield Node(asgi, worker, ground.bus, model, is_alone=ground.is_alone)
+            finally:
+                for task in tasks:
+                    task.cancel()
 
 
 def _make_folder(database: Path) -> None:
@@ -155,14 +235,29 @@ def _make_folder(database: Path) -> None:
         raise UnusableDatabase(str(database), f"its folder cannot be made ({error.strerror})") from error
 
 
-def _asgi(settings: Settings, api: Api, worker: Worker, metrics: Metrics, bound_host: str) -> ASGIApp:
+def _asgi(
+    settings: Settings,
+    api: Api,
+    worker: Worker,
+    metrics: Metrics,
+    ground: Ground,
+    bound_host: str,
+    role: Role,
+) -> ASGIApp:
     check = application.checker(auth.Keys(settings.api_keys), bound_host=bound_host, origins=settings.cors_origins)
+    state = health.State(
+        is_stopping=lambda: worker.is_stopping, is_told=lambda: ground.bus.is_connected, store=ground.store
+    )
+    # A node that only executes answers those who watch it, and nobody else.
+    served = (
+        []
+        if role == "worker"
+        else application.routes(api, max_body=settings.max_body, requires_beta=settings.requires_beta)
+    )
     app: ASGIApp = application.Application(
-        application.routes(api, max_body=settings.max_body, requires_beta=settings.requires_beta),
+        served,
         check=check,
         on_answer=metrics.answered,
-        open_routes=[*health.routes(lambda: not worker.is_stopping, metrics.page), *openapi.routes()],
+        open_routes=[*health.routes(state, metrics.page), *openapi.routes()],
     )
-    if settings.cors_origins:
-        app = Cors(app, settings.cors_origins)
-    return app
+    return Cors(app, settings.cors_origins) if settings.cors_origins else app

@@ -10,7 +10,7 @@ EMBEDDED = [
 ]
 
 
-def banner(settings: Settings, host: str, port: int, *, missing: str | None) -> str:
+def banner(settings: Settings, host: str, port: int, *, missing: str | None, role: str = "all") -> str:
     """Address, wire versions, model and store, for a person. `missing` is what the embedded model lacks."""
     shown_host = f"[{host}]" if ":" in host else host
     if settings.model_url is not None:
@@ -25,7 +25,14 @@ def banner(settings: Settings, host: str, port: int, *, missing: str | None) -> 
             "  wire   assistants=v1 and assistants=v2",
             f"  model  {model[0]}",
             *(f"         {line}" for line in model[1:]),
-            f"  store  {settings.database_url}",
+            f"  store  {without_credentials(settings.database_url)}",
+            *_cluster(settings, role),
             f"  keys   {keys}",
         ]
     )
+
+
+def _cluster(settings: Settings, role: str) -> list[str]:
+    if settings.nats_url is None:
+        return []
+    return [f"  bus    {', '.join(map(without_credentials, settings.nats_url.split(',')))}", f"  role   {role}"]

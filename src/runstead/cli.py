@@ -27,19 +27,34 @@ def load_settings() -> settings.Settings:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65_535), help="0 takes a free one.")
-def serve(host: str, port: int) -> None:
+@click.option(
+    "--role",
+    default="all",
+    show_default=True,
+    type=click.Choice(["all", "api", "worker"]),
+    help="Answer clients, execute runs, or both. One of the two needs other nodes for the rest.",
+)
+def serve(host: str, port: int, role: app.Role) -> None:
     """Serve the API and execute runs until SIGTERM or Ctrl-C."""
     chosen = load_settings()
     logs.configure(chosen.log_level)
     for name in settings.unknown():
         click.echo(f"warning: {name} is not a setting of Runstead and was ignored.", err=True)
+    if role != "all" and chosen.nats_url is None:
+        raise click.ClickException(
+            f"--role {role} leaves work to other nodes, and RUNSTEAD_NATS_URL, by which they are told, is not set."
+        )
     missing = app.what_model_is_missing(chosen)
     try:
         bound = server.bind(host, port, has_keys=bool(chosen.api_keys))
         with bound:
             number = bound.getsockname()[1]
             server.serve(
-                chosen, bound, host, on_start=lambda: click.echo(banner(chosen, host, number, missing=missing))
+                chosen,
+                bound,
+                host,
+                role=role,
+                on_start=lambda: click.echo(banner(chosen, host, number, missing=missing, role=role)),
             )
     except (server.CannotServe, RunsteadError) as error:
         raise click.ClickException(str(error)) from None

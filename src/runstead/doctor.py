@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -43,10 +43,15 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield from _misspelt(environment)
     yield _keys(chosen)
     yield _folder("data folder", chosen.data_dir)
-    if chosen.database_path.parent != chosen.data_dir:
-        yield _folder("store folder", chosen.database_path.parent)
-    yield _disk(chosen.database_path)
-    yield _store(chosen.database_path)
+    if chosen.is_postgres:
+        yield _server("store", lambda: app.ask_store(chosen), "Correct RUNSTEAD_DATABASE_URL, or start that server.")
+    else:
+        if chosen.database_path.parent != chosen.data_dir:
+            yield _folder("store folder", chosen.database_path.parent)
+        yield _disk(chosen.database_path)
+        yield _store(chosen.database_path)
+    if chosen.nats_url is not None:
+        yield _server("bus", lambda: app.ask_bus(chosen), "Correct RUNSTEAD_NATS_URL, or start that server.")
     yield _model(chosen)
 
 
@@ -117,6 +122,16 @@ def _store(path: Path) -> Finding:
     if version < known:
         words += f", brought to {known} when the server starts"
     return Finding("store", words if state.holder is None else f"{words}, served by process {state.holder}")
+
+
+def _server(subject: str, ask: Callable[[], Awaitable[str]], remedy: str) -> Finding:
+    async def answer() -> str:
+        return await ask()
+
+    try:
+        return Finding(subject, asyncio.run(answer()))
+    except RunsteadError as error:
+        return Finding(subject, str(error).rstrip("."), remedy)
 
 
 def _model(chosen: Settings) -> Finding:

@@ -58,18 +58,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(settings: Settings, bound: socket.socket, host: str, *, on_start: Callable[[], None]) -> None:
+def serve(settings: Settings, bound: socket.socket, host: str, *, role: app.Role, on_start: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises what app.running raises at the start."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, bound, host, on_start))
+        runner.run(_serve(settings, bound, host, role, on_start))
 
 
-async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: Callable[[], None]) -> None:
+async def _serve(
+    settings: Settings, bound: socket.socket, host: str, role: app.Role, on_start: Callable[[], None]
+) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with app.running(settings, bound_host=host) as node:
+    async with app.running(settings, bound_host=host, role=role) as node:
         config = uvicorn.Config(
             node.asgi,
             http=Connection,
@@ -97,7 +99,13 @@ async def _serve(settings: Settings, bound: socket.socket, host: str, on_start: 
         log.info("stopping", runs=len(node.worker.drivers))
         node.worker.stop_taking()
         server.should_exit = True
-        await node.worker.drain(max(0.0, settings.drain_for - LAST_SECONDS))
+        time_left = max(0.0, settings.drain_for - LAST_SECONDS)
+        if node.is_alone:
+            await node.worker.drain(time_left, finish_for=time_left / 2)
+        else:
+            # Others go on with the runs at once, and this node tells its readers for as long as it may.
+            await node.worker.drain(time_left, finish_for=0.0)
+            await asyncio.wait((serving,), timeout=stops_at - loop.time() - LAST_SECONDS / 2)
         node.bus.stop()
         await asyncio.wait((serving,), timeout=max(LAST_SECONDS / 4, stops_at - loop.time()))
         for connection in list(server.server_state.connections):

@@ -22,6 +22,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     data_dir: Path
     database_url: str
+    database_connections: int
+    nats_url: str | None
+    nats_replicas: int
     model_url: str | None
     model_key: str | None
     model_map: dict[str, str]
@@ -38,6 +41,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body: int
     requires_beta: bool
     log_level: str
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether the database is a server's, and not a file."""
+        return not self.database_url.startswith("sqlite:///")
 
     @property
     def database_path(self) -> Path:
@@ -130,11 +138,19 @@ def _http_url(value: str) -> str | None:
 
 
 def _database_url(value: str) -> str:
-    if value and not value.startswith("sqlite:///"):
-        raise ValueError("this release stores in SQLite: sqlite:///path/to/file.db is needed.")
+    if value and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        raise ValueError("sqlite:///path/to/file.db or postgresql://user:password@host/database is needed.")
     if value == "sqlite:///":
         raise ValueError("the path of the file is missing after sqlite:///.")
     return value
+
+
+def _nats_url(value: str) -> str | None:
+    for one in _list(value):
+        parts = urlsplit(one)
+        if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname:
+            raise ValueError("addresses such as nats://127.0.0.1:4222 are needed, separated by commas.")
+    return value or None
 
 
 def _level(value: str) -> str:
@@ -145,7 +161,30 @@ def _level(value: str) -> str:
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("RUNSTEAD_DATA_DIR", "data_dir", "", _path, "where everything is kept; the user's data folder by default"),
-    Entry("RUNSTEAD_DATABASE_URL", "database_url", "", _database_url, "sqlite:///PATH; in the data folder by default"),
+    Entry(
+        "RUNSTEAD_DATABASE_URL",
+        "database_url",
+        "",
+        _database_url,
+        "sqlite:///PATH, in the data folder by default; or postgresql://USER:PASSWORD@HOST/DATABASE",
+        is_secret=True,
+    ),
+    Entry(
+        "RUNSTEAD_DATABASE_CONNECTIONS",
+        "database_connections",
+        "4",
+        _whole(1, 100),
+        "connections to PostgreSQL that read; writing takes two more",
+    ),
+    Entry(
+        "RUNSTEAD_NATS_URL",
+        "nats_url",
+        "",
+        _nats_url,
+        "addresses of NATS, which several nodes on one PostgreSQL need; none: one node",
+        is_secret=True,
+    ),
+    Entry("RUNSTEAD_NATS_REPLICAS", "nats_replicas", "1", _whole(1, 5), "copies NATS keeps of offers and events"),
     Entry("RUNSTEAD_MODEL_URL", "model_url", "", _http_url, "a chat-completions base URL ending in /v1; else embedded"),
     Entry("RUNSTEAD_MODEL_KEY", "model_key", "", _text, "the key for that server", is_secret=True),
     Entry("RUNSTEAD_MODEL_MAP", "model_map", "", _map, "names clients use to the server's: gpt-4o=qwen3,*=llama3"),
@@ -191,6 +230,10 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         except ValueError as error:
             shown = "(hidden)" if entry.is_secret else text
             raise BadSetting(entry.name, shown, str(error)) from None
+    if values["nats_url"] and not values["database_url"].startswith(("postgresql://", "postgres://")):
+        raise BadSetting(
+            "RUNSTEAD_NATS_URL", "(hidden)", "several nodes need RUNSTEAD_DATABASE_URL=postgresql://… too."
+        )
     values["data_dir"] = (values["data_dir"] or user_data_path("runstead")).absolute()
     values["database_url"] = values["database_url"] or f"sqlite:///{values['data_dir'] / 'runstead.db'}"
     return Settings(**values)

@@ -32,6 +32,11 @@ class LocalBus:
         self._offers: asyncio.Queue[RunId] = asyncio.Queue()
         self._cancels: dict[str, asyncio.Queue[RunId]] = {}
 
+    @property
+    def is_connected(self) -> bool:
+        """Always: there is nobody else to be told."""
+        return True
+
     def stop(self) -> None:
         """Send every reader away: this process ends."""
         self._is_stopped = True

@@ -225,15 +225,15 @@ class Worker:
         self.is_stopping = True
         self._room.set()
 
-    async def drain(self, within: float) -> None:
-        """Let the runs in flight end for half the time (seconds), then hand the others back."""
+    async def drain(self, within: float, *, finish_for: float) -> None:
+        """Let the runs in flight end for `finish_for` of `within` seconds, then hand the others back."""
         self.stop_taking()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within / 2)
+        if self._tasks and finish_for > 0:
+            await asyncio.wait(self._tasks, timeout=finish_for)
         for driver in list(self.drivers.values()):
             driver.interrupt("draining")
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=within / 2)
+            await asyncio.wait(self._tasks, timeout=within - finish_for)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,24 +1,51 @@
 """Is this process alive, can it take work, and how much does it do? Open to everybody who can reach the port."""
 
+import asyncio
 from collections.abc import Callable
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from runstead.domain.errors import Unavailable
+from runstead.ports import Store
+
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def routes(is_ready: Callable[[], bool], metrics_page: Callable[[], bytes]) -> list[Route]:
+PATIENCE = 2.0
+"""Seconds the store may take to answer, before this node is held to be cut off from it."""
+
+
+class State(Struct, frozen=True):
+    """What readiness depends on."""
+
+    is_stopping: Callable[[], bool]
+    is_told: Callable[[], bool]
+    store: Store
+
+    async def judge(self) -> tuple[int, str]:
+        """A status for balancers, and a word for people. Without the bus runs go on, only later: that is ready."""
+        if self.is_stopping():
+            return 503, "stopping"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.store.next_deadline()
+        except (Unavailable, TimeoutError):
+            return 503, "the store does not answer"
+        return 200, "ready" if self.is_told() else "degraded"
+
+
+def routes(state: State, metrics_page: Callable[[], bytes]) -> list[Route]:
     """/healthz, /readyz and /metrics."""
 
     async def healthz(request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     async def readyz(request: Request) -> JSONResponse:
-        if is_ready():
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "stopping"}, status_code=503)
+        status, word = await state.judge()
+        return JSONResponse({"status": word}, status_code=status)
 
     async def metrics(request: Request) -> Response:
         return Response(metrics_page(), headers={"content-type": PROMETHEUS})

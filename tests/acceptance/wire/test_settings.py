@@ -9,7 +9,9 @@ from tests.acceptance.wire.talk import Api
 
 # One of each kind: the rest of the table needs no process to be tested.
 BAD = {
-    ("RUNSTEAD_DATABASE_URL", "postgresql://localhost/x"): "sqlite:///path/to/file.db is needed",
+    ("RUNSTEAD_DATABASE_URL", "mysql://localhost/x"): "sqlite:///path/to/file.db or postgresql://",
+    ("RUNSTEAD_NATS_URL", "http://localhost:4222"): "nats://127.0.0.1:4222",
+    ("RUNSTEAD_NATS_URL", "nats://localhost:4222"): "RUNSTEAD_DATABASE_URL=postgresql://",
     ("RUNSTEAD_MODEL_URL", "localhost:11434/v1"): "a base URL such as http://127.0.0.1:11434/v1 is needed",
     ("RUNSTEAD_MODEL_MAP", "gpt-4o"): "is not a pair like gpt-4o=qwen3",
     ("RUNSTEAD_API_KEYS", "schlüssel"): "visible ASCII characters",

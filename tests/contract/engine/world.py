@@ -207,7 +207,7 @@ class Node:
         self.loops = []
 
     async def drain(self) -> None:
-        await self.worker.drain(2.0)
+        await self.worker.drain(2.0, finish_for=1.0)
         await self.freeze()
 
 
