@@ -77,13 +77,16 @@ class Answer:
 
     async def drain(self) -> None:
         """Read the few bytes after the end mark, so that the connection can be used again."""
-        with suppress(ClientError, TimeoutError):
-            async with asyncio.timeout(1):
-                await self._response.content.readany()
-        if self.at_end:
-            self._response.release()
-        else:
-            self.close()
+        try:
+            with suppress(ClientError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._response.content.readany()
+        finally:
+            # Also when the adapter closes meanwhile: a connection that nobody lets go of is never closed.
+            if self.at_end:
+                self._response.release()
+            else:
+                self.close()
 
     async def _read(self) -> list[ChatChunk]:
         stream = self._stream

@@ -67,7 +67,7 @@ class ChatCompletions:
         self._dialect = Dialect()
         self._windows = Windows(self._cards)
         self._session: ClientSession | None = None
-        self._drains: set[asyncio.Task[None]] = set()
+        self._drains: dict[asyncio.Task[None], Answer] = {}
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Sequence[ChatChunk], None]:
         model = served_name(self._model_map, request.model)
@@ -96,8 +96,10 @@ class ChatCompletions:
         return f"{self._base} answers and lists {count} model{'' if count == 1 else 's'}"
 
     async def close(self) -> None:
-        for task in self._drains:
+        for task, answer in list(self._drains.items()):
+            # Both: a task that has not begun yet would let go of nothing.
             task.cancel()
+            answer.close()
         await asyncio.gather(*self._drains, return_exceptions=True)
         await self._windows.close()
         if self._session is not None:
@@ -190,8 +192,8 @@ class ChatCompletions:
             answer.close()
         elif not answer.at_end:
             task = asyncio.create_task(answer.drain())
-            self._drains.add(task)
-            task.add_done_callback(self._drains.discard)
+            self._drains[task] = answer
+            task.add_done_callback(self._drains.pop)
 
 
 def _body(request: ChatRequest, model: str) -> dict[str, Any]:
