@@ -11,9 +11,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 
-from runstead.bus.nats_connection import Connecting, Connection, heed_cancellation
+from runstead.bus.nats_connection import Connecting, Connection, heed_cancellation, words
 from runstead.bus.nats_errors import Unreadable
-from runstead.bus.nats_frames import Lost, Position, decode, encode, position
+from runstead.bus.nats_frames import Position, decode, encode, position
 from runstead.bus.nats_outbox import Letter, Outbox
 from runstead.bus.nats_replay import Replay
 from runstead.bus.nats_streams import WORKERS, Streams
@@ -27,7 +27,7 @@ FETCH_FOR = 1.5
 """Seconds one question for an offer lasts. A question that got lost is not noticed earlier."""
 PAUSE = 0.25
 """Seconds between two tries of what just failed."""
-SETTLE_WITHIN = 1.0
+SETTLE_WITHIN = 2.0
 TOGETHER = 2**16
 """Bytes of events that are sent as one message if they were emitted together."""
 MAX_UNREAD, MAX_UNREAD_BYTES = 8_192, 2**23
@@ -109,7 +109,7 @@ class NatsBus:
             if not self._is_open:
                 raise
             # Without JetStream, as in an election, events still reach who listens.
-            log.warning("nats streams not declared", reason=str(error))
+            log.warning("nats streams not declared", reason=words(error))
             self._heal()
         # Readers may come all the while: the last look finds nobody left out, and nothing is awaited after it.
         while left_out := [(id, each) for id, each in self._interests.items() if each.client is not client]:
@@ -143,10 +143,10 @@ class NatsBus:
                 return
             try:
                 await self._streams.declare(client)
-                log.info("nats streams declared")
+                log.debug("nats streams declared")
                 return
             except (errors.Error, OSError, TimeoutError) as error:
-                log.debug("nats streams not declared", reason=str(error))
+                log.debug("nats streams not declared", reason=words(error))
                 await asyncio.sleep(PAUSE)
 
     # Offers
@@ -162,6 +162,7 @@ class NatsBus:
         """See ports.Bus."""
         asked: Client | None = None
         workers: JetStreamContext.PullSubscription | None = None
+        is_troubled = False
         while (client := await self._connection.wait()) is not None:
             heed_cancellation()
             try:
@@ -170,15 +171,19 @@ class NatsBus:
                 run_id = await self._next_offer(workers)
             except errors.TimeoutError:
                 # Nothing was offered.
+                is_troubled = False
                 continue
             except (errors.Error, OSError, TimeoutError) as error:
                 heed_cancellation()
                 # A lost connection, an election, or a stream that is not there any more.
                 if client.is_connected:
-                    log.warning("offers not read", reason=str(error) or repr(error))
+                    if not is_troubled:
+                        log.warning("offers not read", reason=words(error))
+                    is_troubled = True
                     self._heal()
                 await asyncio.sleep(PAUSE)
                 continue
+            is_troubled = False
             yield run_id
 
     async def _next_offer(self, workers: JetStreamContext.PullSubscription) -> RunId:
@@ -232,22 +237,22 @@ class NatsBus:
         """See ports.Bus."""
         subject = self._streams.events_of(run_id)
         await self._settle(subject)
-        history: list[StreamEvent] = []
-        place, last = 1, (0, -1)
+        found: dict[Position, StreamEvent] = {}
+        place, epoch = 1, 0
         try:
             while True:
                 page = await self._replay.page(subject, place)
                 for kept in page.kept:
-                    # Sent twice, or by a worker that had lost the run.
-                    if not isinstance(kept.frame, Lost) and position(kept.frame) > last:
-                        last = position(kept.frame)
-                        history.append(kept.frame)
+                    # Not of a worker that had lost the run. What was sent twice, and perhaps out of turn, is one event.
+                    if isinstance(kept.frame, StreamEvent) and kept.frame.epoch >= epoch:
+                        epoch = kept.frame.epoch
+                        found[position(kept.frame)] = kept.frame
                 if page.is_last:
-                    return history
+                    break
                 place = page.next_place
         except Unreadable as error:
             log.warning("events not read", run_id=run_id, reason=str(error))
-            return history
+        return [found[at] for at in sorted(found)]
 
     @asynccontextmanager
     async def tail(self, run_id: RunId, after: Position | None) -> AsyncIterator[NatsTail]:
@@ -267,9 +272,8 @@ class NatsBus:
 
     async def _settle(self, subject: str) -> None:
         """What this node emitted a moment ago is part of what is kept."""
-        client = self._connection.client
-        if client is not None:
-            await self._outbox.settle(subject, client, SETTLE_WITHIN)
+        if self.is_connected:
+            await self._outbox.settle(subject, SETTLE_WITHIN)
 
     async def _listen(self, run_id: RunId, tail: NatsTail) -> None:
         interest = self._interests.setdefault(run_id, _Interest())

@@ -108,12 +108,12 @@ class Connection:
                         await asyncio.sleep(_pause())
         except TimeoutError:
             await self._abandon()
-            raise UnusableBus(self._connecting.url, _words(last)) from last
-        except (errors.Error, UnusableBus) as error:
+            raise UnusableBus(self._connecting.url, words(last)) from last
+        except (errors.Error, OSError, UnusableBus) as error:
             await self._abandon()
             if isinstance(error, UnusableBus):
                 raise
-            raise UnusableBus(self._connecting.url, _words(error)) from error
+            raise UnusableBus(self._connecting.url, words(error)) from error
         self._up.set()
         self._keeper = asyncio.create_task(self._keep(), name="nats connection")
 
@@ -206,7 +206,7 @@ class Connection:
             self._client = await self._connect()
             await self._on_up(self._client)
         except (errors.Error, OSError, TimeoutError, UnusableBus) as error:
-            log.debug("nats not reached", reason=_words(error))
+            log.debug("nats not reached", reason=words(error))
             await self._abandon()
 
     async def _abandon(self) -> None:
@@ -244,8 +244,8 @@ class Connection:
 def _check(client: Client, address: str) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < OLDEST:
-        words = f"it is version {version.major}.{version.minor}, and 2.10 is the oldest that will do"
-        raise UnusableBus(address, words)
+        why = f"it is version {version.major}.{version.minor}, and 2.10 is the oldest that will do"
+        raise UnusableBus(address, why)
 
 
 def heed_cancellation() -> None:
@@ -268,15 +268,18 @@ def _is_final(error: Exception) -> bool:
     return any(word in str(error) for word in ("Authorization Violation", "Permissions Violation", "certificate"))
 
 
-def _words(error: Exception | None) -> str:
+def words(error: Exception | None) -> str:
+    """What went wrong, to people."""
     if error is None or isinstance(error, TimeoutError):
         return "nothing answers there"
     if isinstance(error, ServiceUnavailableError):
-        return "JetStream is not enabled; start it with -js, or add a jetstream block to its configuration"
+        return "JetStream is not enabled or has no leader; start it with -js, or add a jetstream block to its configuration"
     if isinstance(error, APIError):
         return f"JetStream refused: {error.description}"
     if "Authorization Violation" in str(error):
         return "it refused the credentials"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.strerror or error})"
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there"
     if isinstance(error, OSError):

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class Letter(Struct, frozen=True):
-    """A message; `position` is that of its last event, if it has events."""
+    """A message; `position` is that of its last event. Without one it is an offer or a cancellation."""
 
     subject: str
     payload: bytes
@@ -54,6 +54,9 @@ class Outbox:
         self._sent: deque[Letter] = deque()
         self._bytes = 0
         self._sent_count = 0
+        self._is_in_doubt = False
+        self._hurry = asyncio.Event()
+        self._asked = asyncio.Event()
         self._lost: dict[str, Position] = {}
         self._has_unsent = asyncio.Event()
         self._has_unconfirmed = asyncio.Event()
@@ -102,10 +105,7 @@ class Outbox:
 
     async def send_over(self, client: Client) -> None:
         """Send until the client is closed, beginning with what the last one may not have delivered."""
-        self._unsent.extendleft(reversed(self._sent))
-        self._sent.clear()
-        if self._unsent:
-            self._has_unsent.set()
+        self._send_again()
         while client.is_connected:
             await self._send_some(client)
             heed_cancellation()
@@ -118,12 +118,24 @@ class Outbox:
                 self._has_unsent.clear()
                 await self._has_unsent.wait()
 
+    def _send_again(self) -> None:
+        self._is_in_doubt = False
+        self._unsent.extendleft(reversed(self._sent))
+        self._sent.clear()
+        if self._unsent:
+            self._is_empty.clear()
+            self._has_unsent.set()
+
     async def _send_some(self, client: Client) -> None:
         for _ in range(min(AT_ONCE, len(self._unsent))):
             letter = self._unsent.popleft()
-            # Entered before it is sent: what happens if sending breaks off is that it is sent twice.
-            self._sent.append(letter)
-            self._sent_count += 1
+            if letter.position is None:
+                # An offer or a cancellation, said once: the rows say it again to whoever looks.
+                self._bytes -= letter.size
+            else:
+                # Entered before it is sent: what happens if sending breaks off is that it is sent twice.
+                self._sent.append(letter)
+                self._sent_count += 1
             try:
                 await client.publish(letter.subject, letter.payload)
             except errors.MaxPayloadError:
@@ -137,18 +149,32 @@ class Outbox:
     def _say_what_was_lost(self) -> None:
         lost, self._lost = self._lost, {}
         for subject, position in lost.items():
-            letter = Letter(subject, encode_lost(position))
+            letter = Letter(subject, encode_lost(position), position)
             self._unsent.append(letter)
             self._added(letter)
 
     async def confirm_over(self, client: Client) -> None:
-        """Ask from time to time how far the server has come, until the client is closed."""
+        """Ask from time to time how far the server has come, until the client is closed.
+
+        Nobody else asks, and nobody breaks a question off: an answer says nothing of what was sent while an earlier
+        question got none.
+        """
         while client.is_connected:
             await self._has_unconfirmed.wait()
-            await asyncio.sleep(CONFIRM_EVERY)
-            await self.confirm(client)
+            await self._pause_unless_hurried()
+            await self._confirm(client)
+            self._asked.set()
+            self._asked = asyncio.Event()
 
-    async def confirm(self, client: Client) -> bool:
+    async def _pause_unless_hurried(self) -> None:
+        try:
+            async with asyncio.timeout(CONFIRM_EVERY):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+        self._hurry.clear()
+
+    async def _confirm(self, client: Client) -> None:
         """Have the server say that it has stored everything sent until now.
 
         Not the library's flush: its PING overtakes what still waits to be written.
@@ -156,29 +182,40 @@ class Outbox:
         sent_until = self._sent_count
         try:
             answer = await client.request(self._barrier, b"", timeout=CONFIRM_WITHIN)
-            if b'"error"' in answer.data:
-                log.warning("events are not kept", answer=answer.data.decode(errors="replace"))
         except errors.NoRespondersError:
-            # Heard, and passed on to those who listen, but kept by nobody.
+            self._is_in_doubt = True
             self._on_missing()
         except (errors.Error, OSError, TimeoutError):
-            return False
-        while len(self._sent) > self._sent_count - sent_until:
+            self._is_in_doubt = True
+        else:
+            if b'"error"' in answer.data:
+                log.warning("events are not kept", answer=answer.data.decode(errors="replace"))
+            if self._is_in_doubt:
+                # While nobody answered the stream was missing or had no leader: who listened heard, but nobody kept it.
+                self._send_again()
+            else:
+                self._forget(self._sent_count - sent_until)
+
+    def _forget(self, unconfirmed: int) -> None:
+        """All but the newest have arrived."""
+        while len(self._sent) > unconfirmed:
             self._bytes -= self._sent.popleft().size
         if not self._sent:
             self._has_unconfirmed.clear()
-        return True
 
-    async def settle(self, subject: str, client: Client, within: float) -> None:
+    async def settle(self, subject: str, within: float) -> None:
         """Wait until what was put here for a subject is stored, but not longer than `within` seconds."""
-        if not any(letter.subject == subject for waiting in (self._sent, self._unsent) for letter in waiting):
-            return
         try:
             async with asyncio.timeout(within):
-                await self._is_empty.wait()
-                await self.confirm(client)
+                while self._holds(subject):
+                    await self._is_empty.wait()
+                    self._hurry.set()
+                    await self._asked.wait()
         except TimeoutError:
             return
+
+    def _holds(self, subject: str) -> bool:
+        return any(letter.subject == subject for waiting in (self._sent, self._unsent) for letter in waiting)
 
     async def drain(self, within: float) -> None:
         """Wait until everything is handed to the client, but not longer than `within` seconds."""

@@ -133,8 +133,8 @@ class Replay:
             finally:
                 del self._answers[inbox]
         if how == "missing":
-            # The stream is gone, and whatever it held.
+            # The stream is gone, or has no leader now: the answer is the same.
             self._on_missing()
-        elif how not in ("end", "more"):
+        if how not in ("end", "more"):
             raise Unreadable(how)
         return Page(answer.kept, answer.next_place, is_last=how != "more")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from runstead.bus.event_log import EVENT_OVERHEAD, FIRST
 from runstead.bus.nats_errors import Unreadable
 from runstead.bus.nats_frames import Frame, Lost, Position, position
-from runstead.bus.nats_replay import Page, Replay
+from runstead.bus.nats_replay import Kept, Page, Replay
 from runstead.ports import BusStopped, EventsLost
 from runstead.wire.events import StreamEvent
 
@@ -38,6 +38,8 @@ class NatsTail:
         """The last event read. None: whatever comes first is taken."""
         self._place = 1
         """Where in the stream to read on; before it is nothing new."""
+        self._gap: Kept | None = None
+        """The first event found in the stream since then that does not follow."""
         self._live: deque[Frame] = deque()
         self._size = 0
         self._is_overflown = False
@@ -73,7 +75,7 @@ class NatsTail:
 
     def fall_behind(self) -> None:
         """Something may have been missed, and the stream may be another one."""
-        self._place = 1
+        self._place, self._gap = 1, None
         self._fall_behind()
 
     def _fall_behind(self) -> None:
@@ -222,8 +224,11 @@ class NatsTail:
         events = self._take_kept(page)
         if events:
             self._looked_in_vain = 0
-        elif page.is_last and not self._is_overflown:
-            self._caught_up()
+        if page.is_last and not self._is_overflown:
+            if self._gap is not None:
+                self._judge(self._gap, has_news=bool(events))
+            elif not events:
+                self._caught_up()
         return events
 
     def _take_kept(self, page: Page) -> list[StreamEvent]:
@@ -232,16 +237,33 @@ class NatsTail:
             frame, place = kept.frame, position(kept.frame)
             if self._last is not None and place <= self._last:
                 continue
-            if isinstance(frame, Lost) or not _follows(place, self._last):
-                # The stream has an epoch's events in order: what is not here now will never be.
+            if isinstance(frame, Lost):
                 if not taken:
                     raise EventsLost
                 self._place = kept.place
                 return taken
-            self._last = place
-            taken.append(frame)
+            if _is_next(place, self._last) or (self._gap is None and _follows(place, self._last)):
+                self._last = place
+                taken.append(frame)
+            elif self._gap is None:
+                # What is missing here may come later in the stream: sent again, once its emitter had doubts.
+                self._gap = kept
         self._place = page.next_place
         return taken
+
+    def _judge(self, gap: Kept, *, has_news: bool) -> None:
+        """Everything kept was read once: what was passed over is read now, if what was missing before it was found."""
+        self._place, self._gap = gap.place, None
+        is_closed = self._last is not None and self._last >= position(gap.frame)
+        if not is_closed and not has_news:
+            self._looked_for_nothing()
+
+    def _looked_for_nothing(self) -> None:
+        self._looked_in_vain += 1
+        if self._looked_in_vain >= LOOKS_FOR_A_HOLE:
+            raise EventsLost
+        # Each time later: after an election it takes its emitter a while to notice that it has to send again.
+        self._look(times=1, after=LOOK_AGAIN * 2**self._looked_in_vain)
 
     def _caught_up(self) -> None:
         self._has_missed = False
@@ -253,10 +275,7 @@ class NatsTail:
         if first[1] == 0:
             self._cleared = first
             return
-        self._looked_in_vain += 1
-        if self._looked_in_vain >= LOOKS_FOR_A_HOLE:
-            raise EventsLost
-        self._looks = max(self._looks, 1)
+        self._looked_for_nothing()
         # Streams that were deleted and declared again count from the beginning.
         self._place = 1
 

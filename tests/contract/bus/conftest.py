@@ -43,6 +43,8 @@ async def open_bus(nats_server: NatsServer, prefix: str) -> AsyncIterator[OpenBu
             server: NatsServer = nats_server, *, max_outbox: int = 2**23, max_buffer: int = 2**18, **streams: Any
         ):
             is_used.append(True)
+            # A server that lives as long as its tests needs no disk, which may be busy.
+            streams.setdefault("storage", "memory" if server is nats_server else "file")
             bus = NatsBus(
                 Connecting(url=server.url),
                 Streams(prefix=prefix, max_bytes=2**26, **streams),

@@ -166,7 +166,10 @@ def test_a_reader_that_comes_between_events_misses_none_in_process(doings, comes
 @settings(deadline=None, max_examples=30)
 def test_a_reader_that_comes_between_events_misses_none_over_nats(nats_server, doings, comes_at):
     async def scene() -> None:
-        bus = NatsBus(Connecting(url=nats_server.url), Streams(prefix=f"test-{secrets.token_hex(6)}", max_bytes=2**20))
+        bus = NatsBus(
+            Connecting(url=nats_server.url),
+            Streams(prefix=f"test-{secrets.token_hex(6)}", max_bytes=2**20, storage="memory"),
+        )
         await bus.open()
         try:
             await come_and_go(bus, doings, comes_at)

@@ -42,7 +42,7 @@ async def test_an_address_where_nobody_listens():
 
 async def test_a_server_without_jetstream(tmp_path):
     with a_server(tmp_path, jetstream=False) as server:
-        assert "JetStream is not enabled; start it with -js" in await refusal(server.url)
+        assert "JetStream is not enabled or has no leader; start it with -js" in await refusal(server.url)
 
 
 async def test_wrong_credentials_are_refused_at_once_and_never_shown(tmp_path):
@@ -56,7 +56,9 @@ async def test_wrong_credentials_are_refused_at_once_and_never_shown(tmp_path):
 async def test_credentials_in_the_address(open_bus: OpenBus, tmp_path, prefix):
     with a_server(tmp_path / "nats", "--user", "u", "--pass", "right") as server:
         url = server.url.replace("nats://", "nats://u:right@")
-        bus = NatsBus(Connecting(url=f"nats://127.0.0.1:1, {url}"), Streams(prefix=prefix, max_bytes=2**20))
+        bus = NatsBus(
+            Connecting(url=f"nats://127.0.0.1:1, {url}"), Streams(prefix=prefix, max_bytes=2**20, storage="memory")
+        )
         await bus.open()
         bus.emit(RUN, some(0, 1))
         assert await bus.history(RUN) == some(0, 1)
