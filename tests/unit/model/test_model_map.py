@@ -1,6 +1,7 @@
 import pytest
 
-from runstead.model.model_map import BadModelMap, parse_model_map, served_name
+from runstead.model.model_map import served_name
+from runstead.settings import BadSetting, load
 
 
 @pytest.mark.parametrize(
@@ -14,10 +15,10 @@ from runstead.model.model_map import BadModelMap, parse_model_map, served_name
     ],
 )
 def test_names_are_mapped_or_pass_through(setting, asked, served):
-    assert served_name(parse_model_map(setting), asked) == served
+    assert served_name(load({"RUNSTEAD_MODEL_MAP": setting}).model_map, asked) == served
 
 
 @pytest.mark.parametrize("setting", ["gpt-4o", "=a", "a=", "a=b,c"])
 def test_a_bad_entry_is_named(setting):
-    with pytest.raises(BadModelMap, match="RUNSTEAD_MODEL_MAP"):
-        parse_model_map(setting)
+    with pytest.raises(BadSetting, match="RUNSTEAD_MODEL_MAP"):
+        load({"RUNSTEAD_MODEL_MAP": setting})
