@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 from starlette.types import ASGIApp
 
 from runstead.bus.local import LocalBus
+from runstead.domain.errors import RunsteadError
 from runstead.executor import heartbeat, reconciler
 from runstead.executor.run_driver import Tools
 from runstead.executor.worker import LeaseTimes, Worker
@@ -99,11 +100,28 @@ def inspect_store(path: Path) -> DatabaseState:
     return inspect_file(path)
 
 
+@contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Imports of what only some installations have."""
+    try:
+        yield
+    except ImportError as error:
+        raise Missing(error.name or "a package", name) from None
+
+
+class Missing(RunsteadError):
+    """A setting asks for what is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed, which these settings need: pip install 'runstead[{extra}]'.")
+
+
 async def ask_store(settings: Settings) -> str:
-    """Whether the PostgreSQL server answers, in a line. Raises UnusableDatabase."""
-    from runstead.store.postgres_clock import DatabaseClock
-    from runstead.store.postgres_connections import Limits, Server, close_politely
-    from runstead.store.postgres_opening import told_clearly
+    """Whether the PostgreSQL server answers, in a line. Raises UnusableDatabase or Missing."""
+    with _extra("cluster"):
+        from runstead.store.postgres_clock import DatabaseClock
+        from runstead.store.postgres_connections import Limits, Server, close_politely
+        from runstead.store.postgres_opening import told_clearly
 
     server = Server(settings.database_url, Limits(), DatabaseClock())
     with told_clearly(server.where):
@@ -140,14 +158,10 @@ async def _ground(settings: Settings) -> AsyncIterator[Ground]:
             stack.push_async_callback(file.close)
             yield Ground(file, LocalBus(), clock, is_alone=True)
             return
-        try:
-            from runstead.store.postgres import PostgresStore  # an extra
+        with _extra("cluster"):
+            from runstead.store.postgres import PostgresStore
             from runstead.store.postgres_connections import Limits
             from runstead.store.postgres_membership import Membership
-        except ImportError as error:
-            raise UnusableDatabase(
-                "on PostgreSQL", f"{error.name} is missing: pip install 'runstead[cluster]'"
-            ) from None
         is_alone = settings.nats_url is None
         membership = Membership(settings.database_url, is_alone=is_alone)
         await membership.join()
@@ -161,9 +175,10 @@ async def _ground(settings: Settings) -> AsyncIterator[Ground]:
 async def _open_bus(settings: Settings, stack: AsyncExitStack) -> NodeBus:
     if settings.nats_url is None:
         return LocalBus()
-    from runstead.bus.nats import NatsBus  # an extra
-    from runstead.bus.nats_connection import Connecting
-    from runstead.bus.nats_streams import Streams
+    with _extra("cluster"):
+        from runstead.bus.nats import NatsBus
+        from runstead.bus.nats_connection import Connecting
+        from runstead.bus.nats_streams import Streams
 
     bus = NatsBus(Connecting(url=settings.nats_url), Streams(replicas=settings.nats_replicas))
     stack.push_async_callback(bus.close)

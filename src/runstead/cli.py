@@ -1,5 +1,6 @@
 """The command line: serve, doctor, demo, model."""
 
+import contextlib
 import os
 import sys
 
@@ -22,6 +23,12 @@ def load_settings() -> settings.Settings:
         return settings.load()
     except settings.BadSetting as error:
         raise click.ClickException(str(error)) from None
+
+
+def _announce(words: str) -> None:
+    """To whoever listens: a server whose standard output is closed, or full, serves all the same."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(words)
 
 
 @main.command()
@@ -54,11 +61,10 @@ def serve(host: str, port: int, role: app.Role) -> None:
                 bound,
                 host,
                 role=role,
-                on_start=lambda: click.echo(banner(chosen, host, number, missing=missing, role=role)),
+                on_start=lambda: _announce(banner(chosen, host, number, missing=missing, role=role)),
             )
     except (server.CannotServe, RunsteadError) as error:
         raise click.ClickException(str(error)) from None
-    sys.stdout.flush()
 
 
 @main.command("doctor")

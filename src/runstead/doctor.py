@@ -104,7 +104,15 @@ def _disk(path: Path) -> Finding:
 
 
 def _nearest(path: Path) -> Path:
-    return next(each for each in (path, *path.parents) if each.exists())
+    return next(each for each in (path, *path.parents) if _exists(each))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # A name that no file system takes.
+        return False
 
 
 def _store(path: Path) -> Finding:
@@ -113,7 +121,11 @@ def _store(path: Path) -> Finding:
     try:
         state = app.inspect_store(path)
     except RunsteadError as error:
-        return Finding("store", str(error), "Restore a backup, or set RUNSTEAD_DATABASE_URL to another file.")
+        return Finding(
+            "store",
+            str(error).rstrip("."),
+            "Make it readable, restore a backup, or set RUNSTEAD_DATABASE_URL to another file.",
+        )
     version, known = state.version, state.known
     if version > known:
         remedy = "Start the newer release again, or restore a backup from before it was installed."

@@ -63,6 +63,14 @@ def configure(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
+_ADDRESS = re.compile(r"([a-z]+://)(\S*@)?([^\s?]*)(\?\S*)?")
+
+
 def without_credentials(text: str) -> str:
-    """A text with the user and password of every address in it hidden."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+    """A text with what addresses in it may hold of secrets hidden: user and password, and the query.
+
+    A password with a slash or an at sign in it makes no valid address, so all up to the last at sign goes.
+    """
+    return _ADDRESS.sub(
+        lambda found: f"{found[1]}{'***@' if found[2] else ''}{found[3]}{'?***' if found[4] else ''}", text
+    )

@@ -44,8 +44,8 @@ def bind(host: str, port: int, *, has_keys: bool) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        words = error.strerror if isinstance(error, OSError) else "no such port"
+    except (OSError, OverflowError, UnicodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else "there is no such address"
         raise CannotServe(f"Cannot listen on {host} port {port}: {words}. Choose another with --port.") from None
     return bound
 

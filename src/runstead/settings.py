@@ -69,7 +69,10 @@ def _text(value: str) -> str | None:
 
 
 def _path(value: str) -> Path | None:
-    return Path(value).expanduser() if value else None
+    try:
+        return Path(value).expanduser() if value else None
+    except RuntimeError:
+        raise ValueError("there is no such user's home; write the whole path.") from None
 
 
 def _whole(least: int, most: int) -> Callable[[str], int | None]:
@@ -140,13 +143,27 @@ def _http_url(value: str) -> str | None:
 def _database_url(value: str) -> str:
     if value and not value.startswith(("sqlite:///", "postgresql://", "postgres://")):
         raise ValueError("sqlite:///path/to/file.db or postgresql://user:password@host/database is needed.")
-    if value == "sqlite:///":
-        raise ValueError("the path of the file is missing after sqlite:///.")
+    if value.startswith("sqlite:///"):
+        if not Path(value.removeprefix("sqlite:///")).name:
+            raise ValueError("the path of the file is missing after sqlite:///.")
+    elif value:
+        _refuse_bad_port(value)
     return value
 
 
+def _refuse_bad_port(address: str) -> None:
+    try:
+        # Reading the port is what checks it.
+        _ = urlsplit(address).port
+    except ValueError:
+        raise ValueError("its port is none; whole numbers up to 65535 are.") from None
+
+
 def _nats_url(value: str) -> str | None:
+    if value and not _list(value):
+        raise ValueError("it is set but holds no address; unset it for a single node.")
     for one in _list(value):
+        _refuse_bad_port(one)
         parts = urlsplit(one)
         if parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname:
             raise ValueError("addresses such as nats://127.0.0.1:4222 are needed, separated by commas.")
@@ -234,9 +251,18 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         raise BadSetting(
             "RUNSTEAD_NATS_URL", "(hidden)", "several nodes need RUNSTEAD_DATABASE_URL=postgresql://… too."
         )
-    values["data_dir"] = (values["data_dir"] or user_data_path("runstead")).absolute()
+    values["data_dir"] = (values["data_dir"] or _users_folder()).absolute()
     values["database_url"] = values["database_url"] or f"sqlite:///{values['data_dir'] / 'runstead.db'}"
     return Settings(**values)
+
+
+def _users_folder() -> Path:
+    try:
+        return user_data_path("runstead")
+    except RuntimeError:
+        raise BadSetting(
+            "RUNSTEAD_DATA_DIR", "", "this user has no home folder; name one to keep everything in."
+        ) from None
 
 
 def unknown(environment: Mapping[str, str] = os.environ) -> list[str]:

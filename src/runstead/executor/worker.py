@@ -108,7 +108,10 @@ class Worker:
 
     async def serve_offers(self) -> None:
         """Claim what is offered, as room allows."""
-        async for run_id in self.tools.bus.offers():
+        offers = self.tools.bus.offers()
+        # Room first: an offer that a full node takes is kept from those that have room.
+        while await self._room_or_stop():
+            run_id = await anext(offers)
             if not await self._room_or_stop():
                 # It came too late for this node; it need not wait for the reconciler of another.
                 await self.tools.bus.offer(run_id)

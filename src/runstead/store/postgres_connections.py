@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 from msgspec import Struct
@@ -68,11 +67,9 @@ class Server:
     @property
     def where(self) -> str:
         """The address without its secrets."""
-        try:
-            parts = urlsplit(self._url)
-            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        except ValueError:
-            return "named by the URL"
+        # Up to the last at sign, because a password may hold what belongs in no address.
+        scheme, _, rest = self._url.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
     async def connect(self) -> Connection:
         """A connection that can write and commits durably. Raises TROUBLE, UnusableDatabase or Unavailable."""
