@@ -18,6 +18,7 @@ from tests.contract.postgres_server import PostgresServer, a_server
 from tests.contract.samples import a_message, a_record, a_thread, change, claimed, ended, thread_with
 
 SHORT = Limits(connect=1.0, statement=1.0, lock=0.3, patience=0.5, readers=2)
+IS_RUNNING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query = $1 AND state = 'active')"
 
 
 @pytest.fixture(scope="module")
@@ -244,13 +245,18 @@ async def test_readers_are_served_in_turn(server) -> None:
     await store.close()
 
 
-async def test_a_reader_who_leaves_takes_no_connection_along(store) -> None:
-    for _ in range(3 * SHORT.readers):
-        leaving = asyncio.create_task(store.all_rows("SELECT pg_sleep(20)", {}))
-        await asyncio.sleep(0.01)
+async def test_a_reader_who_leaves_takes_no_connection_along(server, store) -> None:
+    watcher = await asyncpg.connect(server.url())
+    for number in range(3 * SHORT.readers):
+        sleeping = f"SELECT pg_sleep(20) AS sleeper_{number}"
+        leaving = asyncio.create_task(store.all_rows(sleeping, {}))
+        while not await watcher.fetchval(IS_RUNNING, sleeping):
+            assert not leaving.done()
+            await asyncio.sleep(0.01)
         leaving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await leaving
+    await watcher.close()
 
     assert await store.all_rows("SELECT 1", {})
 
