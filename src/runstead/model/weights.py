@@ -67,7 +67,16 @@ def prepare(data_dir: Path, progress: Progress) -> Path:
         if _has_size(path) and _sum(path) == SHA256:
             progress(f"The weights are there: {path}")
             return path
-    target = _home(data_dir) / FILE
+    try:
+        return _fetch(_home(data_dir) / FILE, progress)
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"The weights cannot be kept in {_home(data_dir)}: {error.strerror or error}. "
+            f"Make room or give write permission there, or set RUNSTEAD_DATA_DIR to another folder."
+        ) from error
+
+
+def _fetch(target: Path, progress: Progress) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the last step is a rename within one file system.
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=target.parent) as workshop:

