@@ -77,15 +77,19 @@ def _server(folder: Path, port: int) -> Iterator[tuple["subprocess.Popen[str]", 
     environment = (
         {"RUNSTEAD_LOG_LEVEL": "error"} | os.environ | {"RUNSTEAD_DATABASE_URL": f"sqlite:///{folder / 'demo.db'}"}
     )
-    command = [sys.executable, "-m", "runstead", "serve", "--port", str(port)]
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own arguments
-    # Whoever ends us ends the server too.
+    # Killed without a word, we still take the server along.
+    tied = [sys.executable, "-m", "runstead.tether", str(os.getpid())]
+    command = [*tied, sys.executable, "-m", "runstead", "serve", "--port", str(port)]
+    # Asked to end, we end it in the gentler way. From before there is one: a signal may come at any time.
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        yield child, _announced(child)
+        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own arguments
+        try:
+            yield child, _announced(child)
+        finally:
+            child.terminate()
+            child.wait()
     finally:
-        child.terminate()
-        child.wait()
         signal.signal(signal.SIGTERM, previous)
 
 

@@ -2,10 +2,14 @@
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -85,3 +89,38 @@ def test_a_run_that_fails_ends_the_demonstration_with_its_reason(model_url, tmp_
     assert done.returncode == 1
     assert "The run ended as failed" in done.stderr
     assert tempfile.gettempdir() not in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere a parent's death is not signalled.")
+def test_a_demonstration_that_is_killed_takes_its_server_along(model_url, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "runstead", "demo", "--serve"],
+        env={**os.environ, "RUNSTEAD_MODEL_URL": model_url, "RUNSTEAD_DATA_DIR": str(tmp_path), "TMPDIR": str(tmp_path)}
+        | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        try:
+            assert demo.stdout is not None
+            stays = next(filter(None, (re.search(r"stays at http://(.+):(\d+)/v1", line) for line in demo.stdout)))
+            address = stays[1], int(stays[2])
+            assert is_served(address)
+
+            demo.kill()
+
+            give_up_at = time.monotonic() + 20
+            while is_served(address):
+                assert time.monotonic() < give_up_at
+                time.sleep(0.05)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(demo.pid, signal.SIGKILL)
+
+
+def is_served(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except OSError:
+        return False
+    return True

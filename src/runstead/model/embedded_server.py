@@ -4,15 +4,17 @@
 of JSON on standard input, answers with one line on standard output, and ends when its input ends.
 """
 
-import ctypes
 import os
-import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
-PR_SET_PDEATHSIG = 1
+from runstead.tether import die_with
+
+STDERR = 2
 HTTP_THREADS = 16
 """Connections served at a time; those beyond the slots only wait."""
 
@@ -35,7 +37,8 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 def main() -> None:
-    _die_with(parent=int(sys.argv[1]))
+    _close_inherited()
+    die_with(parent=int(sys.argv[1]))
     answers = _own_stdout()
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     server = _serve(order)
@@ -46,12 +49,14 @@ def main() -> None:
     os._exit(0)
 
 
-def _die_with(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # It may have died before the line above.
-    if os.getppid() != parent:
-        os._exit(1)
+def _close_inherited() -> None:
+    # A listening socket among them would stay open for as long as we live.
+    with suppress(FileNotFoundError):
+        for descriptor in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+            if descriptor > STDERR:
+                # The listing's own is closed by now.
+                with suppress(OSError):
+                    os.close(descriptor)
 
 
 def _own_stdout() -> IO[bytes]:

@@ -1,5 +1,7 @@
-"""The child process lives no longer than its parent, however the parent dies."""
+"""The child process lives no longer than its parent, however the parent dies, and holds nothing of it."""
 
+import os
+import select
 import subprocess
 import sys
 
@@ -14,8 +16,8 @@ print(child.pid, flush=True)
 # The real death watch, without the weights.
 CHILD = """
 import sys
-from runstead.model.embedded_server import _die_with
-_die_with(int(sys.argv[1]))
+from runstead.tether import die_with
+die_with(int(sys.argv[1]))
 print("watching", flush=True)
 import threading
 threading.Event().wait()
@@ -45,3 +47,19 @@ def test_an_orphan_does_not_begin(parent):
 
     assert done.returncode == 1
     assert done.stdout == b""
+
+
+def test_what_it_inherits_it_lets_go():
+    ours, inherited = os.pipe()
+    command = [sys.executable, "-m", "runstead.model.embedded_server", str(os.getpid())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(inherited,)) as child:
+        try:
+            os.close(inherited)
+
+            has_ended, _, _ = select.select([ours], [], [], 20)
+
+            assert has_ended
+            assert child.poll() is None
+        finally:
+            child.kill()
+            os.close(ours)
