@@ -49,6 +49,16 @@ MAX_TOKENS = 2**31 - 1
 """Of one call. No server counts as many, and typed clients read the counts as 32-bit numbers."""
 
 
+class Words:
+    """One content part that is being said."""
+
+    __slots__ = ("index", "pieces")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.pieces: list[str] = []
+
+
 class Answer:
     """Collects one answer. `taken_ids` are the call ids the run has used before."""
 
@@ -56,7 +66,7 @@ class Answer:
         self._record = record
         self._left_out = left_out
         self._number = record.model_calls + 1
-        self._texts: dict[str, list[str]] = {}
+        self._texts: dict[str, Words] = {}
         # Many models begin a turn of tool calls with blank lines; nobody wants a message of those.
         self._held_back: list[str] = []
         self._calls = CallPieces(taken_ids, lambda index: self._name("call_", index))
@@ -98,15 +108,16 @@ class Answer:
 
     def _say_words(self, kind: str, words: str, now: int, said: list[Said]) -> None:
         message = self.message or self._open_message(now, said)
-        first = kind not in self._texts
-        self._texts.setdefault(kind, []).append(words)
-        index = list(self._texts).index(kind)
+        spoken = self._texts.get(kind)
+        if spoken is None:
+            spoken = self._texts[kind] = Words(len(self._texts))
         part: TextDelta | RefusalDelta
         if kind == "refusal":
-            part = RefusalDelta(index, words)
+            part = RefusalDelta(spoken.index, words)
         else:
             # API: only the first piece of a text carries its (empty) annotations.
-            part = TextDelta(index, TextPiece(words, []) if first else TextPiece(words))
+            part = TextDelta(spoken.index, TextPiece(words) if spoken.pieces else TextPiece(words, []))
+        spoken.pieces.append(words)
         said.append(("thread.message.delta", MessageDelta(id=message.id, delta=MessageDeltaBody([part]))))
 
     def _open_message(self, now: int, said: list[Said]) -> Message:
@@ -208,7 +219,7 @@ class Answer:
 
     def _content(self) -> list[ContentPart]:
         return [
-            TextContent(Text("".join(words))) if kind == "text" else RefusalContent("".join(words))
+            TextContent(Text("".join(words.pieces))) if kind == "text" else RefusalContent("".join(words.pieces))
             for kind, words in self._texts.items()
         ]
 
@@ -226,7 +237,8 @@ class Answer:
     @property
     def text(self) -> str:
         """The words said so far."""
-        return "".join(self._texts.get("text", ()))
+        said = self._texts.get("text")
+        return "" if said is None else "".join(said.pieces)
 
     def tool_calls(self) -> list[FunctionToolCall]:
         """The calls as far as they are written."""

@@ -63,4 +63,4 @@ def numbered(said: Iterable[Said], *, epoch: int, first: int = 0) -> tuple[Strea
     """Events with their places: `first` is the sequence number of the first one."""
     if epoch < 1:
         raise IllegalTransition(f"epoch {epoch}", "numbered")
-    return tuple(StreamEvent(epoch, first + i, name, _encode(payload)) for i, (name, payload) in enumerate(said))
+    return tuple([StreamEvent(epoch, seq, name, _encode(payload)) for seq, (name, payload) in enumerate(said, first)])
