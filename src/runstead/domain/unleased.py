@@ -24,9 +24,6 @@ def submit(record: RunRecord, steps: Sequence[StepRecord], body: SubmitToolOutpu
     if now >= record.deadline:
         # The reconciler has not been here yet, but what it will write is certain.
         raise NotAwaitingOutputs("expired")
-    if now >= record.deadline:
-        # The reconciler has not been here yet; what it will write is certain.
-        raise NotAwaitingOutputs("expired")
     outputs = _by_call([call.id for call in run.required_action.submit_tool_outputs.tool_calls], body.tool_outputs)
     requeued = run_lifecycle.requeue(record)
     open_step = _open_step(steps)
