@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(starter: Starte
 def test_a_newer_database_is_refused_and_left_as_it_is(starter: Starter):
     starter().stop()
     database = starter.data_dir / "runstead.db"
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO migrations (version, name) VALUES (9999, '9999_from_the_future.sql')")
     connection.close()
     before = database.read_bytes()

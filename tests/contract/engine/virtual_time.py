@@ -53,6 +53,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._is_back)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for its threads in real time: this loop's clock would reach any timeout at once."""
+        executor = getattr(self, "_default_executor", None)
+        if executor is not None:
+            executor.shutdown(wait=True)
+
     async def with_thread(self, work: Awaitable[T]) -> T:
         """Await what another thread does; the clock stands until that is done, even if the caller is cancelled."""
         self.elsewhere += 1

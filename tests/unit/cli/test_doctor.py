@@ -5,6 +5,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_a_database_that_is_being_served_is_fine_and_said_so(environment, lock):
 
 
 def test_a_database_of_a_newer_release_is_a_failure(environment, database):
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO migrations (version, name) VALUES (9999, 'later')")
     connection.close()
 
