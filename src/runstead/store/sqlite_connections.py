@@ -31,9 +31,18 @@ def file_address(path: Path) -> str:
 def connect_writer(address: str, where: str) -> sqlite3.Connection:
     """A connection whose COMMIT returns when the data would survive a power failure."""
     connection = _connect(address)
+    try:
+        _prepare_to_write(connection, address, where)
+    except BaseException:
+        # The first thing asked of a file that is no database fails.
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare_to_write(connection: sqlite3.Connection, address: str, where: str) -> None:
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal" and "vfs=memdb" not in address:
-        connection.close()
         raise UnusableDatabase(where, "its file system does not support write-ahead logging; use a local disk")
     connection.execute("PRAGMA synchronous = FULL")
     # Copied back less often than by default, because a page that many runs touch is then copied once.
@@ -43,7 +52,6 @@ def connect_writer(address: str, where: str) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     # The undo log of a savepoint stays in memory.
     connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
 
 
 def connect_reader(address: str) -> sqlite3.Connection:
