@@ -98,7 +98,7 @@ class Worker:
         try:
             await driver.drive()
         except Exception:
-            # The one broad except: an unforeseen error ends this run with a word, not the process and its others.
+            # Broad on purpose: an unforeseen error ends this run with a word, not the process and its others.
             log.exception("run broke", run_id=run_id)
             await driver.end_broken()
         finally:
