@@ -132,6 +132,22 @@ def runstead(port: int, model: str) -> Iterator[Target]:
             yield Target("runstead", own, "/v1/threads/runs", body, b"event: thread.message.delta", (child.pid,))
 
 
+@contextmanager
+def floor(port: int, model: str, *, is_durable: bool) -> Iterator[Target]:
+    """The least that a server on our libraries can do, with or without a durable commit before the model is asked."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            "FLOOR_UPSTREAM": f"http://127.0.0.1:{port}/v1/chat/completions",
+            "FLOOR_DATABASE": f"{folder}/floor.db" if is_durable else "",
+        }
+        with process([sys.executable, str(HERE / "floor.py")], SERVER_CORE, environment) as child:
+            assert child.stdout is not None
+            own = int(child.stdout.readline())
+            until(lambda: answers(own))
+            name = "floor" if is_durable else "floor without commit"
+            yield Target(name, own, "/v1/chat/completions", direct(port, model).body, b'"content"', (child.pid,))
+
+
 def post(port: int, path: str, body: object) -> dict[str, str]:
     """One JSON request."""
     request = urllib.request.Request(
