@@ -15,11 +15,13 @@ RunsteadError
 ├── Stale                     a compare-and-set lost: read again and judge again
 ├── IllegalTransition         a bug, never a client's doing
 ├── ModelFailed               the model's server refused or broke; carries the run's last_error
+├── ExtractionFailed          a file that gives no text; carries the store file's last_error
+├── EmbeddingFailed           no vectors could be had
 └── Unavailable               the store cannot answer now
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from runstead.wire.runs import ErrorCode, RunStatus
 
@@ -151,6 +153,19 @@ class ModelFailed(RunsteadError):
         super().__init__(message)
         self.code: ErrorCode = code
         self.message = message
+
+
+class ExtractionFailed(RunsteadError):
+    """A file gives no text; `code` and `message` become the last_error of the store's file."""
+
+    def __init__(self, code: Literal["server_error", "unsupported_file", "invalid_file"], message: str) -> None:
+        super().__init__(message)
+        self.code: Literal["server_error", "unsupported_file", "invalid_file"] = code
+        self.message = message
+
+
+class EmbeddingFailed(RunsteadError):
+    """A text could not be made into vectors; the sentence is for whoever runs the server."""
 
 
 class Unavailable(RunsteadError):
