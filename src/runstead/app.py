@@ -177,7 +177,7 @@ async def _open_bus(settings: Settings, stack: AsyncExitStack) -> NodeBus:
         return LocalBus()
     with _extra("cluster"):
         from runstead.bus.nats import NatsBus
-        from runstead.bus.nats_connection import Connecting
+        from runstead.bus.nats_dialing import Connecting
         from runstead.bus.nats_streams import Streams
 
     bus = NatsBus(Connecting(url=settings.nats_url), Streams(replicas=settings.nats_replicas))

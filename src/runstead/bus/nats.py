@@ -11,8 +11,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 
-from runstead.bus.nats_connection import Connecting, Connection, heed_cancellation, words
-from runstead.bus.nats_errors import Unreadable
+from runstead.bus.nats_connection import Connection, heed_cancellation
+from runstead.bus.nats_dialing import Connecting
+from runstead.bus.nats_errors import Unreadable, words
 from runstead.bus.nats_frames import Position, decode, encode, position
 from runstead.bus.nats_outbox import Letter, Outbox
 from runstead.bus.nats_replay import Replay
@@ -72,7 +73,10 @@ class NatsBus:
     # Life
 
     async def open(self, patience: float = 5.0) -> None:
-        """Connect and declare the streams. Raises UnusableBus, after `patience` seconds if nobody answers."""
+        """Connect and declare the streams; if nobody answers for `patience` seconds, go on without for now.
+
+        Raises UnusableBus when no waiting would help.
+        """
         await self._connection.open(patience)
         self._is_open = True
 
@@ -109,7 +113,7 @@ class NatsBus:
             if not self._is_open:
                 raise
             # Without JetStream, as in an election, events still reach who listens.
-            log.warning("nats streams not declared", reason=words(error))
+            log.debug("nats streams not declared at once", reason=words(error))
             self._heal()
         # Readers may come all the while: the last look finds nobody left out, and nothing is awaited after it.
         while left_out := [(id, each) for id, each in self._interests.items() if each.client is not client]:
@@ -137,6 +141,7 @@ class NatsBus:
             self._healing = asyncio.create_task(self._declare_again(), name="nats streams")
 
     async def _declare_again(self) -> None:
+        told = ""
         while True:
             client = await self._connection.wait()
             if client is None:
@@ -146,7 +151,9 @@ class NatsBus:
                 log.debug("nats streams declared")
                 return
             except (errors.Error, OSError, TimeoutError) as error:
-                log.debug("nats streams not declared", reason=words(error))
+                if words(error) != told:
+                    told = words(error)
+                    log.warning("nats streams not declared", reason=told)
                 await asyncio.sleep(PAUSE)
 
     # Offers

@@ -8,7 +8,7 @@ import pytest
 
 from runstead.bus.local import LocalBus
 from runstead.bus.nats import NatsBus
-from runstead.bus.nats_connection import Connecting
+from runstead.bus.nats_dialing import Connecting
 from runstead.bus.nats_streams import Streams
 from runstead.ports import Bus, Tail
 from runstead.wire.base import RunId

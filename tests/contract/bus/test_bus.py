@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runstead.bus.local import LocalBus
 from runstead.bus.nats import NatsBus
-from runstead.bus.nats_connection import Connecting
+from runstead.bus.nats_dialing import Connecting
 from runstead.bus.nats_streams import Streams
 from runstead.ports import Bus, BusStopped, EventsLost
 from runstead.wire.base import RunId

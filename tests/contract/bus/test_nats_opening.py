@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from runstead.bus.nats import NatsBus
-from runstead.bus.nats_connection import Connecting
+from runstead.bus.nats_dialing import Connecting
 from runstead.bus.nats_errors import UnusableBus
 from runstead.bus.nats_streams import Streams
 from tests.contract.bus.conftest import OpenBus
@@ -33,16 +34,74 @@ def a_server(folder, *arguments: str, jetstream: bool = True) -> Iterator[NatsSe
     server.kill()
 
 
-async def test_an_address_where_nobody_listens():
-    with socket.socket() as unused:
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("127.0.0.1", "nobody listens there"), ("no-such-host.invalid", "")],
+    ids=["nobody-listens", "unknown-host"],
+)
+async def test_where_nobody_answers_a_node_starts_without_and_says_so(host, reason):
+    with socket.socket() as unused, capture_logs() as logs:
         unused.bind(("127.0.0.1", 0))
-        words = await refusal(url := f"nats://127.0.0.1:{unused.getsockname()[1]}")
-    assert words == f"The NATS server at {url} cannot be used: nobody listens there."
+        bus = NatsBus(Connecting(url=f"nats://u:secret@{host}:{unused.getsockname()[1]}"), Streams())
+        await bus.open(0.3)
+        assert not bus.is_connected
+        async with bus.tail(RUN, None) as tail:
+            bus.emit(RUN, some(0, 1))
+            assert list(await tail.next(1.0)) == some(0, 1)
+        await bus.close()
+    [said] = [log for log in logs if log["event"] == "nats not reached, started without it"]
+    assert reason in said["reason"]
+    assert "secret" not in str(logs)
+
+
+async def test_a_server_that_comes_later_is_found(tmp_path, prefix):
+    with a_server(tmp_path / "nats") as server:
+        server.kill()
+        bus = NatsBus(Connecting(url=server.url), Streams(prefix=prefix, max_bytes=2**20))
+        await bus.open(0.3)
+        bus.emit(RUN, some(0, 1))
+        server.start()
+        async with asyncio.timeout(10):
+            await bus._connection.wait()
+        assert await bus.history(RUN) == some(0, 1)
+        await bus.close()
 
 
 async def test_a_server_without_jetstream(tmp_path):
     with a_server(tmp_path, jetstream=False) as server:
         assert "JetStream is not enabled or has no leader; start it with -js" in await refusal(server.url)
+
+
+async def test_an_account_without_jetstream(tmp_path):
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f'jetstream {{ store_dir: "{tmp_path / "data"}" }}\n'
+        "accounts { ours: { users: [{user: u, password: p}] }, theirs: { jetstream: enabled } }\n"
+    )
+    with a_server(tmp_path, "-c", str(config), jetstream=False) as server:
+        words = await refusal(server.url.replace("//", "//u:p@"))
+    assert "enable it for this user's account" in words
+
+
+async def test_a_server_with_too_little_room(tmp_path):
+    config = tmp_path / "nats.conf"
+    config.write_text(f'jetstream {{ store_dir: "{tmp_path / "data"}", max_file_store: 512KB }}\n')
+    with a_server(tmp_path, "-c", str(config), jetstream=False) as server:
+        words = await refusal(server.url)
+    assert "JetStream has too little room" in words
+    assert "max_file_store" in words
+
+
+async def test_a_user_who_may_not_do_what_is_needed(tmp_path):
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f'jetstream {{ store_dir: "{tmp_path / "data"}" }}\n'
+        'authorization { users: [{user: u, password: p, permissions: {publish: ["runstead.>"], subscribe: [">"]}}] }\n'
+    )
+    with a_server(tmp_path, "-c", str(config), jetstream=False) as server:
+        words = await refusal(server.url.replace("//", "//u:p@"), patience=10)
+    assert "its user may not do what is needed" in words
+    assert 'publish to "$js.api' in words
 
 
 async def test_wrong_credentials_are_refused_at_once_and_never_shown(tmp_path):
@@ -66,7 +125,8 @@ async def test_credentials_in_the_address(open_bus: OpenBus, tmp_path, prefix):
 
 
 async def test_more_replicas_than_servers(nats_server):
-    assert "replicas" in await refusal(nats_server.url, replicas=3, prefix="test-replicas")
+    words = await refusal(nats_server.url, replicas=3, prefix="test-replicas")
+    assert "RUNSTEAD_NATS_REPLICAS can be no more than its servers" in words
 
 
 async def test_a_server_that_is_too_old():
@@ -74,9 +134,13 @@ async def test_a_server_that_is_too_old():
         assert "it is version 2.9, and 2.10 is the oldest that will do" in await refusal(url)
 
 
-async def test_something_that_is_no_nats_server():
+async def test_something_that_is_no_nats_server_is_not_waited_for():
     async with a_listener(None) as url:
-        assert "cannot be used" in await refusal(url)
+        with capture_logs() as logs:
+            bus = NatsBus(Connecting(url=url), Streams())
+            await bus.open(0.3)
+            await bus.close()
+    assert any("empty response from server" in log.get("reason", "") for log in logs)
 
 
 @asynccontextmanager
