@@ -95,6 +95,15 @@ def prepare_model(settings: Settings, progress: Callable[[str], None]) -> None:
     weights.prepare(settings.data_dir, progress)
 
 
+@asynccontextmanager
+async def scripted_model(host: str, port: int) -> AsyncIterator[str]:
+    """The base URL of a model that says what it is told, while the block lasts."""
+    from runstead.model.scripted.server import serve
+
+    async with serve(host, port) as url:
+        yield url
+
+
 def inspect_store(path: Path) -> DatabaseState:
     """What a database file holds and who serves it. Raises UnusableDatabase."""
     return inspect_file(path)

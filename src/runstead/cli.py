@@ -1,8 +1,12 @@
-"""The command line: serve, doctor, demo, model."""
+"""The command line: serve, doctor, demo, conformance, model."""
 
+import asyncio
 import contextlib
 import os
 import sys
+from functools import partial
+from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -104,6 +108,46 @@ def demo(port: int, model: str | None, serve: bool) -> None:
         demonstrate(chosen, port=port, model=model, serve=serve)
     except DemoFailed as error:
         raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.argument("base_url")
+@click.option("--api-key", default="any-key", help="The key that the server asks for.")
+@click.option("--model", help="A model that the server has; without one, and without --with-model, no run is started.")
+@click.option("--with-model", is_flag=True, help="Bring a model that says what a check needs, and wait to be asked.")
+@click.option(
+    "--model-port", default=0, type=click.IntRange(0, 65_535), help="That model's port; a free one by default."
+)
+@click.option("--wire", type=click.Choice(["v1", "v2"]), help="Check one version only.")
+@click.option("--area", multiple=True, help="Check this area only; may be given more than once.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write every result here.")
+@click.option("--badge", type=click.Path(dir_okay=False, path_type=Path), help="Write an SVG badge here.")
+def conformance(
+    base_url: str,
+    api_key: str,
+    model: str | None,
+    with_model: bool,
+    model_port: int,
+    wire: Literal["v1", "v2"] | None,
+    area: tuple[str, ...],
+    json_file: Path | None,
+    badge: Path | None,
+) -> None:
+    """Check any server of the Assistants API at BASE_URL, which ends in /v1; 1 if it differs."""
+    from runstead.conformance import command
+    from runstead.conformance.suite import AREAS, Target
+
+    unknown = sorted(set(area) - {each.name for each in AREAS})
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(each.name for each in AREAS)}.")
+    target = Target(base_url, model, wires=("v1", "v2") if wire is None else (wire,), areas=area)
+    serve_model = partial(app.scripted_model, "127.0.0.1", model_port) if with_model else None
+    outputs = command.Outputs(json_file, badge)
+    try:
+        is_alike = asyncio.run(command.check(target, api_key, outputs, click.echo, serve_model))
+    except (command.CannotCheck, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    sys.exit(0 if is_alike else 1)
 
 
 @main.group()

@@ -1,0 +1,1 @@
+"""The checks, one part of the API a file. A new file is listed in `suite`."""

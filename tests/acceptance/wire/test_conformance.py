@@ -1,0 +1,230 @@
+"""The conformance suite passes our server, and finds every fault that is put between the two."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from runstead.conformance.client import open_session
+from runstead.conformance.evidence import Evidence
+from runstead.conformance.suite import AREAS, Result, Target, run
+from tests.acceptance.processes import PATIENCE, Server, environment, program, start_server
+from tests.acceptance.scripted import Json, Model, ScriptedServer
+from tests.acceptance.wire.broken import Fault, Reply, WrongEvents, WrongReply, broken
+
+CHECKS = {check.name: check for area in AREAS for check in area.checks}
+
+
+async def results(url: str, *areas: str, model: str | None = None, script_url: str | None = None) -> list[Result]:
+    """Everything that the suite says of a server."""
+    target = Target(url, model, script_url, areas=areas)
+    async with open_session("sk-any-key") as session:
+        return [result async for result in run(target, session, Evidence())]
+
+
+def failures(found: list[Result]) -> dict[str, str | None]:
+    return {result.name: result.reason for result in found if result.outcome == "failed"}
+
+
+async def test_our_server_passes_every_check(server: Server, scripted: ScriptedServer, model: Model) -> None:
+    found = await results(server.url, model=model.name, script_url=scripted.url)
+
+    assert failures(found) == {}
+    assert {result.outcome for result in found} == {"passed"}
+    assert {result.name for result in found} == set(CHECKS)
+
+
+async def test_without_a_script_any_model_will_do(server: Server, model: Model) -> None:
+    found = await results(server.url, model=model.name)
+
+    by_need = {
+        need: {r.outcome for r in found if CHECKS[r.name].needs == need} for need in ("nothing", "model", "script")
+    }
+    assert by_need == {"nothing": {"passed"}, "model": {"passed"}, "script": {"skipped"}}
+
+
+async def test_without_a_model_no_run_is_started(server: Server) -> None:
+    found = await results(server.url)
+
+    skipped = [result for result in found if result.outcome == "skipped"]
+    assert failures(found) == {}
+    assert {CHECKS[result.name].needs for result in skipped} == {"model", "script"}
+    assert all("--with-model" in str(result.reason) for result in skipped)
+
+
+def in_objects(name: str, change: Callable[[Json], object], *, wire: str | None = None) -> Fault:
+    """Every object of a kind is changed before it is shown."""
+
+    def fault(reply: Reply) -> None:
+        if wire in (None, reply.wire):
+            for shown in reply.objects(name):
+                change(shown)
+
+    return WrongReply(fault)
+
+
+def on(condition: Callable[[Reply], bool], change: Callable[[Reply], object]) -> Fault:
+    """Some answers are changed."""
+
+    def fault(reply: Reply) -> None:
+        if condition(reply):
+            change(reply)
+
+    return WrongReply(fault)
+
+
+def without(*names: str) -> Fault:
+    return WrongEvents(lambda name, data: [] if name in names else [(name, data)])
+
+
+def conflict(reply: Reply) -> None:
+    reply.status = 409
+
+
+def is_lock(reply: Reply) -> bool:
+    return reply.status == 400 and "active" in str(reply.body)
+
+
+def framework_error(reply: Reply) -> None:
+    reply.status, reply.body = 422, {"detail": [{"loc": ["body"], "msg": "field required"}]}
+
+
+def one_page(reply: Reply) -> None:
+    reply.body["has_more"] = False
+
+
+def turned_round(reply: Reply) -> None:
+    reply.body["data"].reverse()
+
+
+def is_list(reply: Reply) -> bool:
+    return reply.status == 200 and "first_id" in reply.body
+
+
+def said_twice(name: str, data: str) -> list[tuple[str, str]]:
+    return [(name, data)] * (2 if name == "thread.message.delta" else 1)
+
+
+def step_before_run(name: str, data: str) -> list[tuple[str, str]]:
+    return [(name.replace("thread.run.completed", "thread.run.done"), data)]
+
+
+def arguments_as_object(shown: Json) -> None:
+    for call in (shown["required_action"] or {}).get("submit_tool_outputs", {}).get("tool_calls", []):
+        call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+
+
+def outputs_forgotten(shown: Json) -> None:
+    for call in shown["step_details"].get("tool_calls", []):
+        call["function"]["output"] = None
+
+
+def search_unmapped(shown: Json) -> None:
+    for tool in shown["tools"]:
+        tool["type"] = tool["type"].replace("retrieval", "file_search")
+
+
+def no_request_id(reply: Reply) -> None:
+    reply.headers = {name: value for name, value in reply.headers.items() if name.lower() != "x-request-id"}
+
+
+FAULTS: list[tuple[Fault, str, str]] = [
+    (in_objects("thread.run", lambda run: run.update(instructions=None)), "runs.instructions_are_never_null", "null"),
+    (in_objects("thread.run", lambda run: run.pop("usage")), "runs.completes", "absent"),
+    (in_objects("thread.run", lambda run: run.update(expires_at=None)), "runs.begins_queued", "no deadline"),
+    (in_objects("thread.run", lambda run: run.update(status="running")), "runs.begins_queued", "unknown status"),
+    (in_objects("assistant", lambda shown: shown.update(created_at=1.5)), "assistants.is_created_and_read", "float"),
+    (in_objects("assistant", lambda shown: shown.pop("file_ids", 0)), "assistants.file_ids_are_empty", "no file_ids"),
+    (in_objects("assistant", lambda shown: shown.update(id="a_1")), "assistants.is_created_and_read", "prefix"),
+    (in_objects("thread", lambda shown: shown.update(metadata={"a": 1})), "threads.metadata_is_replaced", "number"),
+    (in_objects("thread.message", lambda m: m.update(content="Hi")), "messages.text_is_a_block", "plain text"),
+    (in_objects("thread.run", arguments_as_object), "tools.calls_are_shown", "arguments parsed"),
+    (in_objects("thread.run.step", outputs_forgotten), "steps.outputs_are_kept", "outputs forgotten"),
+    (in_objects("assistant", search_unmapped, wire="v1"), "both wires.search_is_retrieval", "unmapped"),
+    (on(is_lock, conflict), "runs.locks_messages_out", "409"),
+    (on(lambda reply: reply.status == 400, framework_error), "errors.missing_parameter", "422"),
+    (on(lambda reply: reply.status == 404, lambda r: setattr(r, "body", None)), "errors.no_such_thread", "no body"),
+    (on(is_list, one_page), "assistants.are_paged", "has_more"),
+    (on(is_list, turned_round), "messages.newest_is_first", "order"),
+    (WrongReply(no_request_id), "errors.requests_have_ids", "request id"),
+    (WrongEvents(said_twice), "streaming.deltas_add_up", "delta twice"),
+    (WrongEvents(step_before_run), "streaming.order_of_an_answer", "unknown event"),
+    (without("done"), "streaming.order_of_an_answer", "no [DONE]"),
+    (without("thread.message.created"), "streaming.order_of_an_answer", "no created"),
+    (without("thread.run.requires_action"), "streaming.two_streams_of_a_function_call", "no requires_action"),
+]
+
+
+@pytest.mark.parametrize(("fault", "name"), [fault[:2] for fault in FAULTS], ids=[f"{f[1]}-{f[2]}" for f in FAULTS])
+async def test_a_fault_is_found(
+    server: Server, scripted: ScriptedServer, model: Model, fault: Fault, name: str
+) -> None:
+    async with broken(server.url, fault) as url:
+        found = await results(url, CHECKS[name].area, model=model.name, script_url=scripted.url)
+
+    assert name in failures(found)
+    assert all(result.reason for result in found if result.outcome == "failed")
+
+
+async def test_a_server_that_is_only_passed_on_has_no_fault(
+    server: Server, scripted: ScriptedServer, model: Model
+) -> None:
+    async with broken(server.url, Fault()) as url:
+        found = await results(url, model=model.name, script_url=scripted.url)
+
+    assert failures(found) == {}
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number: int = taken.getsockname()[1]
+        return number
+
+
+def conformance(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [program("RUNSTEAD_BIN"), "conformance", *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+        check=False,
+    )
+
+
+def test_the_command_brings_its_own_model_and_tells_what_it_found(data_dir, tmp_path) -> None:
+    port = free_port()
+    report, badge = tmp_path / "report.json", tmp_path / "badge.svg"
+    with start_server(data_dir, f"http://127.0.0.1:{port}/v1") as server:
+        options = ["--with-model", "--model-port", str(port), "--area", "runs", "--area", "both wires"]
+        done = conformance(server.url, *options, "--json", str(report), "--badge", str(badge))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, *_, last = done.stdout.splitlines()
+    found: Any = json.loads(report.read_text())
+    passed = found["total"]["passed"]
+    assert f"http://127.0.0.1:{port}/v1" in first
+    assert last == f"{passed} passed, 0 failed, 0 skipped"
+    assert {result["area"] for result in found["results"]} == {"runs", "both wires"}
+    assert found["covered"]["endpoints"] > 10
+    assert f"{passed}/{passed} checks" in "".join(ElementTree.parse(badge).getroot().itertext())
+
+
+def test_a_server_that_asks_another_model_is_told_so(server: Server) -> None:
+    done = conformance(server.url, "--with-model", "--area", "runs")
+
+    assert done.returncode == 1
+    assert "did not ask the scripted model" in done.stderr
+
+
+def test_the_command_says_that_nothing_answers() -> None:
+    done = conformance(f"http://127.0.0.1:{free_port()}/v1")
+
+    assert done.returncode == 1
+    assert "Nothing answers at" in done.stderr
+    assert "Traceback" not in done.stderr
