@@ -23,7 +23,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Path
     database_url: str
     database_connections: int
+    database_wait: float
     nats_url: str | None
+    nats_credentials: Path | None
+    nats_ca: Path | None
+    nats_certificate: Path | None
+    nats_certificate_key: Path | None
     nats_replicas: int
     model_url: str | None
     model_key: str | None
@@ -194,6 +199,13 @@ ENTRIES: tuple[Entry, ...] = (
         "connections to PostgreSQL that read; writing takes two more",
     ),
     Entry(
+        "RUNSTEAD_DATABASE_WAIT",
+        "database_wait",
+        "30",
+        _seconds(0, 3_600),
+        "seconds that a start waits for PostgreSQL to answer",
+    ),
+    Entry(
         "RUNSTEAD_NATS_URL",
         "nats_url",
         "",
@@ -201,6 +213,10 @@ ENTRIES: tuple[Entry, ...] = (
         "addresses of NATS, which several nodes on one PostgreSQL need; none: one node",
         is_secret=True,
     ),
+    Entry("RUNSTEAD_NATS_CREDENTIALS", "nats_credentials", "", _path, "a file of credentials for NATS"),
+    Entry("RUNSTEAD_NATS_CA", "nats_ca", "", _path, "a file with the CA of NATS; nothing is said unencrypted then"),
+    Entry("RUNSTEAD_NATS_CERTIFICATE", "nats_certificate", "", _path, "a file with this node's certificate for NATS"),
+    Entry("RUNSTEAD_NATS_CERTIFICATE_KEY", "nats_certificate_key", "", _path, "a file with the key to that"),
     Entry("RUNSTEAD_NATS_REPLICAS", "nats_replicas", "1", _whole(1, 5), "copies NATS keeps of offers and events"),
     Entry("RUNSTEAD_MODEL_URL", "model_url", "", _http_url, "a chat-completions base URL ending in /v1; else embedded"),
     Entry("RUNSTEAD_MODEL_KEY", "model_key", "", _text, "the key for that server", is_secret=True),
@@ -251,6 +267,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         raise BadSetting(
             "RUNSTEAD_NATS_URL", "(hidden)", "several nodes need RUNSTEAD_DATABASE_URL=postgresql://… too."
         )
+    if values["nats_certificate_key"] and not values["nats_certificate"]:
+        key = str(values["nats_certificate_key"])
+        raise BadSetting("RUNSTEAD_NATS_CERTIFICATE_KEY", key, "RUNSTEAD_NATS_CERTIFICATE, which it is for, is not set.")
     values["data_dir"] = (values["data_dir"] or _users_folder()).absolute()
     values["database_url"] = values["database_url"] or f"sqlite:///{values['data_dir'] / 'runstead.db'}"
     return Settings(**values)

@@ -1,21 +1,24 @@
 """Databases that cannot be served, and the sentence that says why; schemas brought up to date by several at once."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from structlog.testing import capture_logs
 
 from runstead.domain.change import InsertThread
-from runstead.store.errors import NewerDatabase, UnusableDatabase
+from runstead.store.errors import NewerDatabase, UnreachableDatabase, UnusableDatabase
 from runstead.store.migrate import Migration, packaged_migrations
 from runstead.store.postgres import PostgresStore
 from runstead.store.postgres_clock import DatabaseClock
 from runstead.store.postgres_connections import Limits, Server, refuse_version
 from runstead.store.postgres_migrate import migrate
-from tests.contract.postgres_server import PostgresServer
+from runstead.store.postgres_opening import once_it_answers
+from tests.contract.postgres_server import PostgresServer, a_server
 from tests.contract.samples import a_thread, change
 
 QUICK = Limits(connect=2.0, patience=0.2)
@@ -205,3 +208,46 @@ async def test_a_store_behind_a_pooler_keeps_no_statements(postgres, database) -
 
     assert await store.get_thread(thread.id) == thread
     await store.close()
+
+
+async def opened(url: str, patience: float) -> PostgresStore:
+    return await once_it_answers(lambda: PostgresStore.open(url, limits=QUICK), patience)
+
+
+async def test_a_server_that_starts_later_is_waited_for() -> None:
+    with a_server() as server:
+        server.stop(signal.SIGINT)
+        tries: asyncio.Queue[int] = asyncio.Queue()
+
+        async def open() -> PostgresStore:
+            tries.put_nowait(1)
+            return await PostgresStore.open(server.url(), limits=QUICK)
+
+        with capture_logs() as logs:
+            opening = asyncio.create_task(once_it_answers(open, 60))
+            for _ in range(2):
+                await tries.get()
+        await asyncio.to_thread(server.start)
+
+        await (await opening).close()
+    [said] = logs
+    assert said["event"] == "waiting for the database"
+    assert "no server can be reached there" in said["reason"]
+
+
+async def test_a_server_that_does_not_come_is_not_waited_for_without_end() -> None:
+    with pytest.raises(UnreachableDatabase, match="no server can be reached there"):
+        await opened("postgresql://u:secret@127.0.0.1:1/postgres", 0.5)
+
+
+async def test_what_waiting_would_not_cure_is_told_at_once(postgres) -> None:
+    async with asyncio.timeout(30):
+        with pytest.raises(UnusableDatabase, match="does not exist"):
+            await opened(postgres.url("nowhere"), 3_600)
+
+
+async def test_a_server_without_a_free_connection_is_waited_for(postgres) -> None:
+    postgres.sql("CREATE ROLE crowded LOGIN SUPERUSER CONNECTION LIMIT 0; ALTER ROLE crowded NOSUPERUSER")
+    with pytest.raises(UnreachableDatabase, match="has no connection left"):
+        await opened(postgres.url(user="crowded"), 0)
+    postgres.sql("DROP ROLE crowded")

@@ -12,6 +12,10 @@ class UnusableDatabase(RunsteadError):
         super().__init__(f"The database {where} cannot be used: {reason}.")
 
 
+class UnreachableDatabase(UnusableDatabase):
+    """The server does not answer, or not yet. It may do so a moment later."""
+
+
 class NewerDatabase(UnusableDatabase):
     """A later release has migrated this database; what it added is unknown here."""
 

@@ -1,13 +1,47 @@
-"""What keeps a database from being opened, in sentences that say what to do."""
+"""What keeps a database from being opened, in sentences that say what to do, and what is worth waiting for."""
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from ssl import SSLCertVerificationError, SSLError
+from typing import TypeVar
 
 import asyncpg
+import structlog
 
 from runstead.domain.errors import Unavailable
-from runstead.store.errors import UnusableDatabase
+from runstead.store.errors import UnreachableDatabase, UnusableDatabase
 from runstead.store.postgres_connections import TROUBLE
+
+T = TypeVar("T")
+
+_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
+
+log = structlog.get_logger(__name__)
+
+# What a server that is well says for a while: it starts, it is full, its standby has not taken over.
+_PASSING = (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, Unavailable, OSError, TimeoutError)
+
+
+async def once_it_answers(open: Callable[[], Awaitable[T]], patience: float) -> T:
+    """What `open` returns, tried again for `patience` seconds while the server does not answer.
+
+    Raises UnusableDatabase: at once for what no waiting would cure.
+    """
+    give_up_at = time.monotonic() + patience
+    pause, told = _PAUSE, ""
+    while True:
+        try:
+            return await open()
+        except UnreachableDatabase as error:
+            if time.monotonic() + pause > give_up_at:
+                raise
+            if str(error) != told:
+                told = str(error)
+                log.warning("waiting for the database", reason=told)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 @contextmanager
@@ -18,12 +52,20 @@ def told_clearly(where: str) -> Iterator[None]:
     except UnusableDatabase:
         raise
     except (*TROUBLE, Unavailable, ValueError) as error:
-        raise UnusableDatabase(where, _reason(error)) from error
+        passes = isinstance(error, _PASSING) and not isinstance(error, SSLError)
+        raise (UnreachableDatabase if passes else UnusableDatabase)(where, _reason(error)) from error
 
 
 def _reason(error: BaseException) -> str:
     said = (str(error) or type(error).__name__).rstrip(".")
     match error:
+        case SSLCertVerificationError():
+            return (
+                f"its certificate is not trusted ({error.verify_message}); name its authority with sslrootcert= in the "
+                "URL, and the host as the certificate does"
+            )
+        case SSLError():
+            return f"TLS failed ({error.reason or said}); check sslmode= in the URL"
         case asyncpg.ClientConfigurationError() | ValueError():
             return f"its URL cannot be read ({said}); it looks like postgresql://user:password@host:5432/database"
         case asyncpg.InvalidAuthorizationSpecificationError():
