@@ -1,6 +1,8 @@
 """How the two connections of a SQLite store are opened: one that writes and one that reads."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -30,14 +32,19 @@ def file_address(path: Path) -> str:
 
 def connect_writer(address: str, where: str) -> sqlite3.Connection:
     """A connection whose COMMIT returns when the data would survive a power failure."""
-    connection = _connect(address)
-    try:
+    with _closed_if_unfit(_connect(address)) as connection:
         _prepare_to_write(connection, address, where)
+    return connection
+
+
+@contextmanager
+def _closed_if_unfit(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Of a file that is no database, any of the first things asked may fail; which one depends on the damage."""
+    try:
+        yield connection
     except BaseException:
-        # The first thing asked of a file that is no database fails.
         connection.close()
         raise
-    return connection
 
 
 def _prepare_to_write(connection: sqlite3.Connection, address: str, where: str) -> None:
@@ -56,13 +63,13 @@ def _prepare_to_write(connection: sqlite3.Connection, address: str, where: str) 
 
 def connect_reader(address: str) -> sqlite3.Connection:
     """A connection that cannot write. In WAL mode it never waits for the writer, nor the writer for it."""
-    connection = _connect(address)
-    connection.execute("PRAGMA query_only = ON")
+    with _closed_if_unfit(_connect(address)) as connection:
+        connection.execute("PRAGMA query_only = ON")
     return connection
 
 
 def _connect(address: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
+    opened = sqlite3.connect(
         address,
         uri=True,
         isolation_level=None,
@@ -70,6 +77,7 @@ def _connect(address: str) -> sqlite3.Connection:
         # Opened on one thread and used on another, never by two at once.
         check_same_thread=False,
     )
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-    connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
+    with _closed_if_unfit(opened) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
     return connection
