@@ -1,6 +1,6 @@
 """The outside world on one page. Promises are stated here; an adapter says only what is peculiar to it."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -11,16 +11,19 @@ from runstead.domain.attribute_filter import Attributes, Filter
 from runstead.domain.change import Change
 from runstead.domain.chunking import Chunk
 from runstead.domain.errors import RunsteadError
+from runstead.domain.file_writes import StoreFileRecord
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.assistants import Assistant
-from runstead.wire.base import AssistantId, MessageId, RunId, StepId, ThreadId
+from runstead.wire.base import AssistantId, BatchId, FileId, MessageId, RunId, StepId, ThreadId, VectorStoreId
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.events import StreamEvent
+from runstead.wire.files import File
 from runstead.wire.messages import Message
 from runstead.wire.models import Model as ModelCard
 from runstead.wire.run_steps import RunStep
 from runstead.wire.runs import Run, RunStatus
 from runstead.wire.threads import Thread
+from runstead.wire.vector_stores import FileBatch, IngestionStatus, VectorStore, VectorStoreFile
 
 
 class Clock(Protocol):
@@ -135,8 +138,77 @@ class Store(Protocol):
     async def next_deadline(self) -> float | None:
         """The earliest deadline of a run that has not ended, or None."""
 
+    async def contents_name(self) -> str:
+        """Under which name this database keeps the contents of its files; no other database has it."""
+
+    async def get_file(self, id: FileId) -> File:
+        """Raises NoFile."""
+
+    async def page_files(self, page: PageRequest, purpose: str | None = None) -> Page[File]:
+        """All files, or those of one purpose."""
+
+    async def known_files(self, ids: Iterable[str]) -> set[str]:
+        """Those of the ids that are files."""
+
+    async def expired_files(self, now: float, limit: int) -> list[File]:
+        """Files whose time is over, the longest expired first."""
+
+    async def holders_of(self, file_id: FileId) -> list[str]:
+        """Ids of assistants and threads that gave the file to the code interpreter; some may have taken it back."""
+
+    async def get_vector_store(self, id: VectorStoreId) -> VectorStore:
+        """With what its files add up to; an expired one is shown as if it were not. Raises NotFound."""
+
+    async def page_vector_stores(self, page: PageRequest) -> Page[VectorStore]:
+        """As get_vector_store has them."""
+
+    async def get_store_file(self, vector_store_id: VectorStoreId, file_id: FileId) -> StoreFileRecord:
+        """Raises NotFound for the store, then for the file."""
+
+    async def page_store_files(
+        self, vector_store_id: VectorStoreId, page: PageRequest, status: IngestionStatus | None = None
+    ) -> Page[VectorStoreFile]:
+        """All files of a store, or those in one status. Raises NotFound for the store."""
+
+    async def get_file_batch(self, vector_store_id: VectorStoreId, id: BatchId) -> FileBatch:
+        """Raises NotFound for the store, then for the batch."""
+
+    async def page_batch_files(
+        self, vector_store_id: VectorStoreId, id: BatchId, page: PageRequest, status: IngestionStatus | None = None
+    ) -> Page[VectorStoreFile]:
+        """Those files of a store that last came with this batch. Raises NotFound for the store, then for the batch."""
+
+    async def unfinished_files(self, now: float, limit: int) -> list[StoreFileRecord]:
+        """Store files that are to be ingested and that no live lease covers, oldest first."""
+
     async def close(self) -> None:
         """Finish what was accepted, then let go of everything."""
+
+
+class Blobs(Protocol):
+    """The contents of files, each under its file's id; written once and never changed. Any method may raise Unavailable."""
+
+    async def put(self, id: str, pieces: AsyncIterator[bytes]) -> int:
+        """Keep what comes, as it comes, and return its length once it would survive a power failure.
+
+        Whatever the iterator raises is raised, and then nothing is kept.
+        """
+
+    async def get(self, id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Open contents, from byte `start` until before byte `end`, to be read in pieces. Raises NoContents."""
+
+    async def delete(self, id: str) -> None:
+        """Remove contents, if they are there. Who reads them at the moment may read on."""
+
+    def ids(self) -> AsyncIterator[Sequence[str]]:
+        """Everything that is kept, some ids at a time, in no order."""
+
+    async def clear_unfinished(self, untouched_for: float) -> None:
+        """Remove what is left of puts whose process died; none that wrote within so many seconds."""
+
+
+class NoContents(Exception):
+    """Nothing is kept under that id, or not where this node can see it."""
 
 
 class Bus(Protocol):
@@ -274,6 +346,40 @@ class Sandbox(Protocol):
 
     async def close(self) -> None:
         """End every session and leave nothing behind."""
+
+
+class CodeFiles(Protocol):
+    """The stored files that code reads, and where those that it makes are kept."""
+
+    async def open(self, file_ids: Sequence[str]) -> list[CodeFile]:
+        """The files in that order, under the names they were uploaded with; without those that are gone.
+
+        Raises Unavailable.
+        """
+
+    async def keep(self, file: CodeFile) -> str:
+        """Store what code has made, with purpose assistants_output; the new file's id. Raises Unavailable."""
+
+
+class FoundPassage(Struct, frozen=True, kw_only=True):
+    """A passage as the file search tool finds it; the score is from 0 to 1."""
+
+    file_id: str
+    file_name: str
+    score: float
+    text: str
+
+
+class Library(Protocol):
+    """The vector stores, as the file search tool needs them."""
+
+    async def settle(self, store_id: str, timeout: float) -> None:
+        """Wait until no file of a store is in progress any more, or for `timeout` seconds."""
+
+    async def search(
+        self, store_ids: Sequence[str], query: str, *, limit: int, score_threshold: float
+    ) -> list[FoundPassage]:
+        """The best passages of these stores together, best first. Raises ToolFailed: a store expired, no search."""
 
 
 class Seat(Protocol):

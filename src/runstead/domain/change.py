@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from runstead.domain.file_writes import FileWrite
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.assistants import Assistant
 from runstead.wire.base import AssistantId, MessageId, RunId, ThreadId
@@ -134,6 +135,7 @@ Write = (
     | SetRunMetadata
     | InsertStep
     | ReplaceStep
+    | FileWrite
 )
 
 

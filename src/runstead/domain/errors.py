@@ -3,8 +3,11 @@
 RunsteadError
 ├── InvalidRequest            the client's mistake; the API's words
 │   ├── NotFound
-│   │   └── NoFile
+│   │   ├── NoFile
+│   │   ├── NoVectorStore
+│   │   └── NotInStore
 │   ├── UnknownFile           a file or store id in a body that leads nowhere
+│   ├── StoreFull
 │   ├── ThreadHasActiveRun    two wordings of one lock
 │   ├── ThreadLocked
 │   ├── WrongStatus
@@ -15,6 +18,7 @@ RunsteadError
 ├── Stale                     a compare-and-set lost: read again and judge again
 ├── IllegalTransition         a bug, never a client's doing
 ├── ModelFailed               the model's server refused or broke; carries the run's last_error
+├── ToolFailed                a built-in tool cannot work now; its sentence becomes the run's last_error
 ├── ExtractionFailed          a file that gives no text; carries the store file's last_error
 ├── EmbeddingFailed           no vectors could be had
 └── Unavailable               the store cannot answer now
@@ -62,11 +66,35 @@ class NoFile(NotFound):
         InvalidRequest.__init__(self, f"No such File object: {shown(id)}", param="id")
 
 
+class NoVectorStore(NotFound):
+    """API: stores have a sentence of their own."""
+
+    def __init__(self, id: str) -> None:
+        InvalidRequest.__init__(self, f"Vector store with id '{shown(id)}' not found.")
+
+
+class NotInStore(NotFound):
+    """The file may be there, and is not in that store."""
+
+    def __init__(self, file_id: str, store_id: str) -> None:
+        InvalidRequest.__init__(self, f"No file found with id '{shown(file_id)}' in vector store '{shown(store_id)}'.")
+
+
 class UnknownFile(InvalidRequest):
     """A file or vector store named in a body does not exist."""
 
     def __init__(self, kind: str, id: str, param: str) -> None:
         super().__init__(f"No such {kind} object: {shown(id)}", param=param)
+
+
+class StoreFull(InvalidRequest):
+    """A vector store would hold more files than one may."""
+
+    def __init__(self, id: str, most: int) -> None:
+        super().__init__(
+            f"Vector store '{shown(id)}' would hold too many files: at most {most} are accepted.",
+            code="array_above_max_length",
+        )
 
 
 class WrongPrefix(InvalidRequest):
@@ -166,6 +194,10 @@ class ExtractionFailed(RunsteadError):
 
 class EmbeddingFailed(RunsteadError):
     """A text could not be made into vectors; the sentence is for whoever runs the server."""
+
+
+class ToolFailed(RunsteadError):
+    """A built-in tool cannot do its work, whatever the model asks of it: the run ends with this sentence."""
 
 
 class Unavailable(RunsteadError):

@@ -6,8 +6,6 @@ Nothing here speaks to a database: an adapter carries the steps out in one trans
 from collections.abc import Callable
 from typing import Any, TypeVar, assert_never
 
-from msgspec import Struct
-
 from runstead.domain.change import (
     AddMessage,
     DeleteAssistant,
@@ -28,71 +26,25 @@ from runstead.domain.change import (
     Write,
 )
 from runstead.domain.errors import NotFound, RunsteadError, Stale, ThreadHasActiveRun, ThreadLocked
+from runstead.domain.file_writes import FileWrite
 from runstead.domain.records import ACTIVE, RunRecord
 from runstead.store import rows, statements
+from runstead.store.file_changes import file_steps, holding
+from runstead.store.steps import REMEMBERED_FOR, Ask, Insert, Step, Swap, Sweep, Touch
 from runstead.wire.messages import Message
 
-
-class Ask(Struct, frozen=True):
-    """Refused if the statement finds an id."""
-
-    statement: str
-    row: rows.Row
-    refusal: Callable[[str], RunsteadError]
-
-
-class Insert(Struct, frozen=True):
-    """Refused if the id is taken, or if what it belongs to is not there."""
-
-    statement: str
-    row: rows.Row
-    taken: RunsteadError
-    orphaned: RunsteadError
-
-
-class Touch(Struct, frozen=True):
-    """Refused if the statement meets no row."""
-
-    statement: str
-    row: rows.Row
-    refusal: RunsteadError
-
-
-class Swap(Struct, frozen=True):
-    """Refused unless the stored body is unchanged.
-
-    That is judged by value, not by bytes: a release that adds a field with a default must still find the rows of
-    the previous one unchanged. `was` is how we would have written it.
-    """
-
-    get: str
-    replace: str
-    row: rows.Row
-    was: bytes
-    is_unchanged: Callable[[Any], bool]
-    refusal: RunsteadError
-
-
-class Sweep(Struct, frozen=True):
-    """Never refused, whether the statement meets rows or none."""
-
-    statement: str
-    row: rows.Row
-
-
-Step = Ask | Insert | Touch | Swap | Sweep
 T = TypeVar("T")
-
-REMEMBERED_FOR = 24 * 3600.0
-"""Seconds for which the place of a deleted object may be a cursor."""
 
 
 def steps(write: Write, now: float) -> list[Step]:
     """Encoding is done here, so its errors are the caller's alone."""
+    if isinstance(write, FileWrite):
+        return file_steps(write, now)
     match write:
         case InsertAssistant(assistant):
             stale = Stale(f"assistant {assistant.id}")
-            return [Insert(statements.INSERT_ASSISTANT, rows.object_row(assistant), stale, stale)]
+            insert = Insert(statements.INSERT_ASSISTANT, rows.object_row(assistant), stale, stale)
+            return [insert, *holding(assistant.id, assistant.tool_resources)]
         case ReplaceAssistant(assistant, was):
             row = rows.object_row(assistant)
             return [
@@ -103,7 +55,8 @@ def steps(write: Write, now: float) -> list[Step]:
                     row,
                     was,
                     rows.decode_assistant,
-                )
+                ),
+                *holding(assistant.id, assistant.tool_resources, was.tool_resources),
             ]
         case DeleteAssistant(id):
             refusal = NotFound("assistant", id)
@@ -115,7 +68,8 @@ def steps(write: Write, now: float) -> list[Step]:
             ]
         case InsertThread(thread):
             stale = Stale(f"thread {thread.id}")
-            return [Insert(statements.INSERT_THREAD, rows.object_row(thread), stale, stale)]
+            insert = Insert(statements.INSERT_THREAD, rows.object_row(thread), stale, stale)
+            return [insert, *holding(thread.id, thread.tool_resources)]
         case ReplaceThread(thread, was_thread):
             row = rows.object_row(thread)
             return [
@@ -126,7 +80,8 @@ def steps(write: Write, now: float) -> list[Step]:
                     row,
                     was_thread,
                     rows.decode_thread,
-                )
+                ),
+                *holding(thread.id, thread.tool_resources, was_thread.tool_resources),
             ]
         case DeleteThread(id):
             return [Touch(statements.DELETE_THREAD, {"id": id}, NotFound("thread", id))]

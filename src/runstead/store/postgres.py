@@ -7,7 +7,7 @@ from runstead.domain.change import Change
 from runstead.domain.errors import Stale
 from runstead.domain.records import RunRecord
 from runstead.ports import Clock, Snapshot
-from runstead.store.changes import Step, Swap, steps
+from runstead.store.changes import steps
 from runstead.store.migrate import packaged_migrations
 from runstead.store.postgres_clock import DatabaseClock
 from runstead.store.postgres_connections import Limits, Readers, Server, close_politely
@@ -19,6 +19,7 @@ from runstead.store.postgres_snapshot import READ_SNAPSHOT, snapshot_of
 from runstead.store.postgres_writer import PostgresWriter
 from runstead.store.reads import SqlReads
 from runstead.store.rows import Row
+from runstead.store.steps import Step, Swap
 from runstead.wire.base import RunId
 from runstead.wire.runs import RunStatus
 

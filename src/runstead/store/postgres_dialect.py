@@ -4,23 +4,32 @@ import re
 from functools import cache
 from typing import Any, Final
 
-from runstead.store import statements
+from runstead.store import file_statements, statements
 from runstead.store.rows import Row
 from runstead.store.statements import listing
 
 _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 _TYPES: Final = {
     "above": "bigint",
+    "at": "bigint",
+    "attempts": "bigint",
     "below": "bigint",
+    "cancelled_at": "bigint",
+    "created_at": "bigint",
     "deadline": "float8",
     "deleted_at": "float8",
     "epoch": "bigint",
+    "expires_after": "bigint",
+    "expires_at": "bigint",
     "forgotten_before": "float8",
+    "last_active_at": "bigint",
     "lease_until": "float8",
     "limit": "bigint",
     "max_bytes": "bigint",
+    "most": "bigint",
     "now": "float8",
     "seq": "bigint",
+    "usage_bytes": "bigint",
     "waiting_since": "float8",
     "was_epoch": "bigint",
     "was_lease_until": "float8",
@@ -28,6 +37,14 @@ _TYPES: Final = {
 
 # The wanted pairs come as one JSON object, which its index knows how to find.
 THREADS_WITH_METADATA: Final = listing("threads", "body", "TRUE", "metadata @> :metadata::jsonb")
+
+_SPELLED: Final = {
+    file_statements.ADD_STORE_FILES: file_statements.adding(
+        "item.value ->> '{}'", "jsonb_array_elements(:files::jsonb)"
+    ),
+    file_statements.KNOWN_FILES: "SELECT id FROM files WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(:ids::jsonb)))",
+}
+"""Statements that unfold a JSON array."""
 
 # In the order of ids, as groups of changes lock them: two that hold some of the same never wait in a circle.
 RENEW_LEASES: Final = f"""
@@ -49,7 +66,7 @@ def asked_alone(statement: str) -> tuple[str, tuple[str, ...]]:
             names.append(name)
         return f"${names.index(name) + 1}::{_TYPES.get(name, 'text')}"
 
-    sql = _NAMED.sub(place, _null_safe(statement))
+    sql = _NAMED.sub(place, _spelled(statement))
     return sql, tuple(names)
 
 
@@ -65,12 +82,12 @@ def asked_in_a_group(statement: str) -> tuple[str, tuple[str, ...]]:
         element = f"$1[{names.index(name) + 1}]"
         return f"{element}::{_TYPES[name]}" if name in _TYPES else element
 
-    sql = _NAMED.sub(place, _null_safe(statement))
+    sql = _NAMED.sub(place, _spelled(statement))
     return sql, tuple(names)
 
 
-def _null_safe(statement: str) -> str:
-    return statement.replace(" IS :", " IS NOT DISTINCT FROM :")
+def _spelled(statement: str) -> str:
+    return _SPELLED.get(statement, statement).replace(" IS :", " IS NOT DISTINCT FROM :")
 
 
 def as_text(value: Any) -> str | None:

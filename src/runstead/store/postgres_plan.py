@@ -26,8 +26,9 @@ from runstead.domain.change import (
     Write,
 )
 from runstead.domain.errors import RunsteadError
-from runstead.store.changes import Ask, Insert, Step, Swap, Sweep, Touch
+from runstead.domain.file_writes import FileWrite
 from runstead.store.postgres_dialect import as_text, asked_in_a_group, values
+from runstead.store.steps import Ask, Insert, Step, Swap, Sweep, Touch
 
 _FOUND = "RS002"
 _NO_ROW = "RS003"
@@ -118,6 +119,8 @@ def _thread_of(write: Write) -> str | None:
     A message and a run that come at the same moment are thereby one after the other on any two nodes, and a
     thread's lists grow at their ends only.
     """
+    if isinstance(write, FileWrite):
+        return None
     match write:
         case InsertAssistant() | ReplaceAssistant() | DeleteAssistant() | InsertThread():
             return None

@@ -1,6 +1,5 @@
 """The reading half of the Store, but for the snapshot: what is asked, and what an empty answer means."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ from runstead.domain.errors import NotFound
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.ports import Page, PageRequest
 from runstead.store import rows, statements
-from runstead.store.pages import read_page
+from runstead.store.file_reads import FileReads
 from runstead.store.rows import Row
 from runstead.store.statements import Listing
 from runstead.wire.assistants import Assistant
@@ -19,18 +18,10 @@ from runstead.wire.runs import Run
 from runstead.wire.threads import Thread
 
 
-class SqlReads(ABC):
-    """An adapter says how one statement is asked; every statement sees all that was committed before."""
+class SqlReads(FileReads):
+    """What an adapter that says how one statement is asked can read."""
 
     threads_with_metadata: Listing
-
-    @abstractmethod
-    async def find_row(self, statement: str, row: Row) -> Sequence[Any] | None:
-        """The only row, or None. Raises Unavailable."""
-
-    @abstractmethod
-    async def all_rows(self, statement: str, row: Row) -> Sequence[Sequence[Any]]:
-        """Raises Unavailable."""
 
     async def get_assistant(self, id: AssistantId) -> Assistant:
         return rows.decode_assistant(
@@ -103,15 +94,6 @@ class SqlReads(ABC):
     async def next_deadline(self) -> float | None:
         row = await self.find_row(statements.NEXT_DEADLINE, {})
         return None if row is None else row[0]
-
-    async def _page(self, listing: Listing, page: PageRequest, scope: Row) -> tuple[Sequence[Sequence[Any]], bool]:
-        return await read_page(self.find_row, self.all_rows, listing, page, scope)
-
-    async def _get(self, statement: str, refusal: NotFound, row: Row) -> Sequence[Any]:
-        found = await self.find_row(statement, row)
-        if found is None:
-            raise refusal
-        return found
 
     async def _get_in_thread(self, statement: str, refusal: NotFound, row: Row) -> Sequence[Any]:
         """Whether the thread is there is asked only of who found nothing in it."""

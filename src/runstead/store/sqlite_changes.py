@@ -3,7 +3,7 @@
 import sqlite3
 from typing import assert_never
 
-from runstead.store.changes import Ask, Insert, Step, Swap, Sweep, Touch
+from runstead.store.steps import Ask, Insert, Step, Swap, Sweep, Touch
 
 
 def carry_out(connection: sqlite3.Connection, step: Step) -> None:

@@ -26,14 +26,18 @@ class Listing(Struct, frozen=True):
     desc: str
 
 
-def listing(table: str, columns: str, scope: str, narrowed: str = "TRUE", deleted: str = "") -> Listing:
-    """`narrowed` thins out what is shown, not what may be a cursor.
+def listing(
+    table: str, columns: str, scope: str, narrowed: str = "TRUE", deleted: str = "", *, id: str = "id", among: str = ""
+) -> Listing:
+    """`narrowed` thins out what is shown, not what may be a cursor; `id` is the column that cursors name.
 
     An object that a filter no longer lets through still has its place in the order, and a client that pages
     while metadata changes must not be refused. Nor one that deletes what it was shown: `deleted` is the table
-    of places that are remembered.
+    of places that are remembered, and `among` what tells this list's from others', if not the scope does.
     """
-    places = [f"SELECT seq FROM {held} WHERE id = :id AND {scope}" for held in (table, deleted) if held]  # noqa: S608
+    places = [f"SELECT seq FROM {table} WHERE {id} = :id AND {scope}"]  # noqa: S608
+    if deleted:
+        places.append(f"SELECT seq FROM {deleted} WHERE id = :id AND {among or scope}")  # noqa: S608
     page = f"SELECT {columns} FROM {table} WHERE {scope} AND {narrowed} AND seq > :above AND seq < :below"  # noqa: S608
     return Listing(
         cursor=" UNION ALL ".join(places),
@@ -151,7 +155,7 @@ GET_STEP: Final = "SELECT body FROM run_steps WHERE id = :id AND run_id = :run_i
 STEPS: Final = listing("run_steps", "body", "run_id = :run_id")
 LIST_STEPS: Final = f"SELECT {STEP} FROM run_steps WHERE run_id = :run_id ORDER BY seq"  # noqa: S608
 NEWEST_EARLIER_STEPS: Final = """
-SELECT seq, body FROM run_steps
+SELECT seq, body, extra FROM run_steps
  WHERE seq IN (
          SELECT seq FROM run_steps
           WHERE run_id IN (

@@ -9,6 +9,9 @@ ThreadId = NewType("ThreadId", str)
 MessageId = NewType("MessageId", str)
 RunId = NewType("RunId", str)
 StepId = NewType("StepId", str)
+FileId = NewType("FileId", str)
+VectorStoreId = NewType("VectorStoreId", str)
+BatchId = NewType("BatchId", str)
 
 Timestamp = int
 """Unix seconds, below 2^31: clients in Rust read them as i32."""
