@@ -26,6 +26,7 @@ from runstead.settings import Settings
 from runstead.store.errors import UnusableDatabase
 from runstead.store.inspection import DatabaseState, inspect_file
 from runstead.store.sqlite import SqliteStore
+from runstead.tools.toolbox import Toolbox
 
 Role = Literal["all", "api", "worker"]
 """What a node does: answer and execute, or one of the two."""
@@ -214,7 +215,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             model=model,
             clock=ground.clock,
             max_model_calls=settings.max_model_calls,
-            builtin=frozenset(),
+            toolbox=Toolbox(),
         )
         worker = Worker(
             tools,

@@ -64,7 +64,7 @@ class Snapshot(Struct, frozen=True):
     steps: list[StepRecord]
     messages: list[Message]
     older: int
-    earlier_steps: list[RunStep]
+    earlier_steps: list[StepRecord]
 
 
 class Store(Protocol):

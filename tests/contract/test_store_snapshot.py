@@ -107,4 +107,4 @@ async def test_earlier_steps_are_those_of_the_threads_other_runs_that_called_som
     for max_bytes, fit in ((PLENTY, 5), (last_two, 2), (0, 1)):
         snapshot = await store.snapshot(current.run.id, max_bytes)
         assert snapshot is not None
-        assert snapshot.earlier_steps == [record.step for record in kept[-fit:]]
+        assert snapshot.earlier_steps == kept[-fit:]

@@ -4,17 +4,20 @@ One answer is one model call. Its text becomes one message step, all its tool ca
 Text after the first tool call is dropped: its message is closed by then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from runstead.domain import ids, speech
-from runstead.domain.call_pieces import CallPieces
-from runstead.domain.records import RunRecord, StepRecord
+from runstead.domain import asked, builtin, ids, run_lifecycle, speech
+from runstead.domain.call_pieces import Call, CallDelta, CallPieces
+from runstead.domain.citations import Citations
+from runstead.domain.records import CallNotes, RunRecord, StepRecord
+from runstead.domain.sources import Sources
 from runstead.domain.speech import Said
 from runstead.wire.base import MessageId, StepId
 from runstead.wire.chat import ChatChunk, ChunkToolCall, ChunkUsage
 from runstead.wire.events import (
+    ImageFileDelta,
     MessageDelta,
     MessageDeltaBody,
     RefusalDelta,
@@ -25,7 +28,12 @@ from runstead.wire.events import (
     ToolCallsDelta,
 )
 from runstead.wire.messages import (
+    Annotation,
+    Attachment,
+    AttachmentTool,
     ContentPart,
+    ImageFile,
+    ImageFileContent,
     IncompleteDetails,
     IncompleteReason,
     Message,
@@ -35,12 +43,12 @@ from runstead.wire.messages import (
 )
 from runstead.wire.run_steps import (
     CreatedMessage,
-    FunctionToolCall,
     MessageCreation,
     RunStep,
     StepDetails,
     StepStatus,
     StepType,
+    ToolCall,
     ToolCalls,
 )
 from runstead.wire.runs import LastError, Usage
@@ -60,16 +68,27 @@ class Words:
 
 
 class Answer:
-    """Collects one answer. `taken_ids` are the call ids the run has used before."""
+    """Collects one answer. `taken_ids` are the call ids the run has used before, `sources` what it may refer to."""
 
-    def __init__(self, record: RunRecord, *, taken_ids: Iterable[str] = (), left_out: int = 0) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        *,
+        taken_ids: Iterable[str] = (),
+        left_out: int = 0,
+        sources: Sources | None = None,
+    ) -> None:
         self._record = record
         self._left_out = left_out
         self._number = record.model_calls + 1
         self._texts: dict[str, Words] = {}
         # Many models begin a turn of tool calls with blank lines; nobody wants a message of those.
         self._held_back: list[str] = []
-        self._calls = CallPieces(taken_ids, lambda index: self._name("call_", index))
+        self._builtin = {name: kind for kind, name in builtin.names(record.run.tools).items()}
+        self._calls = CallPieces(taken_ids, lambda index: self._name("call_", index), self._builtin)
+        self._sources = sources
+        self._citations = None if sources is None else Citations(sources)
+        self._notes: dict[str, CallNotes] = {}
         self.message: Message | None = None
         self.message_step: RunStep | None = None
         self.tool_step: RunStep | None = None
@@ -114,11 +133,20 @@ class Answer:
         part: TextDelta | RefusalDelta
         if kind == "refusal":
             part = RefusalDelta(spoken.index, words)
+        elif self._citations is not None:
+            part = TextDelta(spoken.index, self._cited(words, is_first=not spoken.pieces))
         else:
             # API: only the first piece of a text carries its (empty) annotations.
             part = TextDelta(spoken.index, TextPiece(words) if spoken.pieces else TextPiece(words, []))
         spoken.pieces.append(words)
         said.append(("thread.message.delta", MessageDelta(id=message.id, delta=MessageDeltaBody([part]))))
+
+    def _cited(self, words: str, *, is_first: bool) -> TextPiece:
+        """A piece of text with the annotations that it settles."""
+        assert self._citations is not None
+        before = len(self._citations.annotations)
+        found = self._citations.take(words)
+        return TextPiece(words, speech.indexed(found, before)) if found or is_first else TextPiece(words)
 
     def _open_message(self, now: int, said: list[Said]) -> Message:
         run = self._record.run
@@ -143,7 +171,11 @@ class Answer:
             if self.message is not None:
                 self._close_message("completed", None, now, said)
             self.tool_step = self._open_step(ToolCalls([]), now, said)
-        for delta in self._calls.take(piece):
+        self._say_calls(self._calls.take(piece), said)
+
+    def _say_calls(self, deltas: Sequence[CallDelta], said: list[Said]) -> None:
+        for delta in deltas:
+            assert self.tool_step is not None
             payload = RunStepDelta(id=self.tool_step.id, delta=StepDeltaBody(ToolCallsDelta([delta])))
             said.append(("thread.run.step.delta", payload))
 
@@ -173,6 +205,7 @@ class Answer:
         if self.message is None and self.tool_step is None:
             self._say_words("text", "".join(self._held_back), now, said)
         self._close_message("completed", None, now, said, usage=usage)
+        self._say_calls(self._calls.finish(), said)
         return said
 
     def cut(
@@ -187,8 +220,9 @@ class Answer:
         said: list[Said] = []
         self._close_message(status, reason, now, said, usage=usage, error=error)
         if self.tool_step is not None and self.tool_step.status == "in_progress":
-            cut_off = replace(self.tool_step, step_details=ToolCalls(list(self.tool_calls())))
-            self.tool_step = _ended(cut_off, status, now, usage, error)
+            self._say_calls(self._calls.finish(), said)
+            cut_off = replace(self.tool_step, step_details=ToolCalls(self.tool_calls()))
+            self.tool_step = run_lifecycle.end_step(cut_off, status, now=now, usage=usage, error=error)
             said.append(speech.of_step(self.tool_step))
         return said
 
@@ -204,24 +238,55 @@ class Answer:
     ) -> None:
         if self.message is None or self.message_step is None or self.message.status != "in_progress":
             return
+        self._show_what_waits(self.message, said)
+        content, attachments = self._content(), self._attachments()
         if reason is None:
-            self.message = replace(self.message, content=self._content(), status="completed", completed_at=now)
+            self.message = replace(
+                self.message, content=content, attachments=attachments, status="completed", completed_at=now
+            )
         else:
             self.message = replace(
                 self.message,
-                content=self._content(),
+                content=content,
+                attachments=attachments,
                 status="incomplete",
                 incomplete_details=IncompleteDetails(reason),
                 incomplete_at=now,
             )
-        self.message_step = _ended(self.message_step, status, now, usage, error)
+        self.message_step = run_lifecycle.end_step(self.message_step, status, now=now, usage=usage, error=error)
         said += [speech.of_message(self.message), speech.of_step(self.message_step)]
 
+    def _show_what_waits(self, message: Message, said: list[Said]) -> None:
+        """Annotations that only the text's end settles, then the images that code has drawn for this message."""
+        if self._citations is None or self._sources is None:
+            return
+        parts: list[TextDelta | ImageFileDelta | RefusalDelta] = []
+        if (text := self._texts.get("text")) is not None:
+            before = len(self._citations.annotations)
+            found = self._citations.finish()
+            if found:
+                parts.append(TextDelta(text.index, TextPiece(annotations=speech.indexed(found, before))))
+        parts += [
+            ImageFileDelta(index, ImageFile(id)) for index, id in enumerate(self._sources.images, len(self._texts))
+        ]
+        for part in parts:
+            said.append(("thread.message.delta", MessageDelta(id=message.id, delta=MessageDeltaBody([part]))))
+
     def _content(self) -> list[ContentPart]:
-        return [
-            TextContent(Text("".join(words.pieces))) if kind == "text" else RefusalContent("".join(words.pieces))
+        annotations: list[Annotation] = [] if self._citations is None else list(self._citations.annotations)
+        parts: list[ContentPart] = [
+            TextContent(Text("".join(words.pieces), annotations))
+            if kind == "text"
+            else RefusalContent("".join(words.pieces))
             for kind, words in self._texts.items()
         ]
+        images = () if self._sources is None else self._sources.images
+        return [*parts, *(ImageFileContent(ImageFile(id)) for id in images)]
+
+    def _attachments(self) -> list[Attachment]:
+        # API: a message bears the files that code has made for it.
+        files = () if self._sources is None else dict.fromkeys(self._sources.files)
+        return [Attachment(id, [AttachmentTool("code_interpreter")]) for id in files]
 
     @property
     def counted(self) -> Usage | None:
@@ -240,26 +305,43 @@ class Answer:
         said = self._texts.get("text")
         return "" if said is None else "".join(said.pieces)
 
-    def tool_calls(self) -> list[FunctionToolCall]:
+    @property
+    def written(self) -> list[Call]:
+        """The calls as the model writes them."""
+        return self._calls.calls
+
+    def tool_calls(self) -> list[ToolCall]:
         """The calls as far as they are written."""
-        return self._calls.written()
+        return [asked.as_written(call) for call in self._calls.calls]
+
+    def judge_calls(self, functions: Iterable[str]) -> list[ToolCall]:
+        """The calls, now that they are whole: each to be answered, to be performed, or a mistake with its error."""
+        known = {*functions, *self._builtin}
+        search = 0 if self._sources is None else self._sources.next_search
+        calls: list[ToolCall] = []
+        for written in self._calls.calls:
+            call, notes = asked.judged(written, search, known)
+            search += written.kind == "file_search"
+            calls.append(call)
+            if notes is not None:
+                self._notes[call.id] = notes
+        return calls
+
+    @property
+    def has_open_calls(self) -> bool:
+        """Whether a call of a built-in tool is to be performed."""
+        return not all(notes.is_done for notes in self._notes.values())
 
     def step_records(self, usage: Usage) -> list[StepRecord]:
         """The steps to store, in order; one still in progress keeps its usage for its end."""
         return [
-            StepRecord(step=step, model_call=self._number, call_usage=usage, left_out=self._left_out)
+            StepRecord(
+                step=step,
+                model_call=self._number,
+                call_usage=usage,
+                left_out=self._left_out,
+                notes=self._notes if step is self.tool_step else {},
+            )
             for step in (self.message_step, self.tool_step)
             if step is not None
         ]
-
-
-_MOMENTS: dict[StepStatus, str] = {
-    "completed": "completed_at",
-    "failed": "failed_at",
-    "cancelled": "cancelled_at",
-    "expired": "expired_at",
-}
-
-
-def _ended(step: RunStep, status: StepStatus, now: int, usage: Usage | None, error: LastError | None) -> RunStep:
-    return replace(step, status=status, last_error=error, usage=usage, **{_MOMENTS[status]: now})

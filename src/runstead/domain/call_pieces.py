@@ -4,28 +4,66 @@ Some send no ids, some no index, some index 0 for every call, some id and name a
 piece, some the name late, some the whole arguments in one piece, and some send those as an object.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from runstead.domain.builtin import BuiltinKind
+from runstead.domain.code_input import CodeInput
 from runstead.domain.wholeness import Wholeness
 from runstead.wire.chat import ChunkFunction, ChunkToolCall
-from runstead.wire.events import FunctionCallDelta, FunctionPiece
-from runstead.wire.run_steps import CalledFunction, FunctionToolCall
+from runstead.wire.events import (
+    CodeInterpreterDelta,
+    CodePiece,
+    FileSearchDelta,
+    FunctionCallDelta,
+    FunctionPiece,
+)
+
+CallDelta = FunctionCallDelta | CodeInterpreterDelta | FileSearchDelta
 
 
 class Call:
-    """A call that is being written."""
+    """A call that is being written. `kind` is the built-in tool that its name stands for."""
 
-    __slots__ = ("_wholeness", "arguments", "id", "index", "name")
+    __slots__ = ("_code", "_wholeness", "arguments", "id", "index", "kind", "name")
 
     def __init__(self, index: int, id: str, name: str) -> None:
         self.index = index
         self.id = id
         self.name = name
+        self.kind: BuiltinKind | None = None
         self.arguments: list[str] = []
         self._wholeness = Wholeness()
+        self._code = CodeInput()
+
+    @property
+    def code(self) -> str:
+        """The code that was shown so far, if it is a call of the code interpreter."""
+        return self._code.text
+
+    def opened(self) -> CallDelta:
+        """The delta that begins it. API: a call's id comes once, with everything empty."""
+        match self.kind:
+            case "code_interpreter":
+                return CodeInterpreterDelta(index=self.index, id=self.id, code_interpreter=CodePiece("", []))
+            case "file_search":
+                return FileSearchDelta(index=self.index, id=self.id)
+            case None:
+                piece = FunctionPiece(name=self.name, arguments="", output=None)
+                return FunctionCallDelta(index=self.index, id=self.id, function=piece)
+
+    def grown(self, arguments: str) -> CallDelta | None:
+        """The delta that shows more arguments, if there is anything to show."""
+        match self.kind:
+            case "code_interpreter":
+                code = self._code.take(arguments)
+                return CodeInterpreterDelta(index=self.index, code_interpreter=CodePiece(code)) if code else None
+            case "file_search":
+                return None
+            case None:
+                return FunctionCallDelta(index=self.index, function=FunctionPiece(arguments=arguments))
 
     def is_followed_by(self, name: str, arguments: str) -> bool:
         """Whether a piece that seems to go on with this call begins another one under the same id or index."""
@@ -36,35 +74,62 @@ class Call:
 
 
 class CallPieces:
-    """The calls of one answer. `taken` are ids in use; `new_id` names a call whose own id will not do."""
+    """The calls of one answer. `taken` are ids in use; `new_id` names a call whose own id will not do.
 
-    def __init__(self, taken: Iterable[str], new_id: Callable[[int], str]) -> None:
+    `builtin` are the built-in tools by their names. Where there are some, a call without a name yet is not shown, nor
+    is any that follows it: whose call it is decides how it looks, and clients have to be shown calls in order.
+    """
+
+    def __init__(
+        self, taken: Iterable[str], new_id: Callable[[int], str], builtin: Mapping[str, BuiltinKind] | None = None
+    ) -> None:
         self._taken = set(taken)
         self._new_id = new_id
+        self._builtin = builtin or {}
         self.calls: list[Call] = []
+        # How many of them are shown.
+        self._shown = 0
         # The newest call that the server began with an id, with an index, with both.
         self._by_id: dict[str, Call] = {}
         self._by_index: dict[int, Call] = {}
         self._by_both: dict[tuple[str, int], Call] = {}
 
-    def take(self, piece: ChunkToolCall) -> list[FunctionCallDelta]:
+    def take(self, piece: ChunkToolCall) -> list[CallDelta]:
         """Add a piece; the deltas that show it."""
         function = piece.function or ChunkFunction()
         name, arguments = function.name or "", _as_text(function.arguments)
-        deltas = []
+        deltas: list[CallDelta] = []
         call = self._continued(piece, name, arguments)
         if call is None or call.is_followed_by(name, arguments):
             call = self._open(piece, name)
-            # API: a call's id and name come once, with empty arguments and a null output.
-            opening = FunctionPiece(name=name, arguments="", output=None)
-            deltas.append(FunctionCallDelta(index=call.index, id=call.id, function=opening))
         elif name and not call.name:
-            # Clients join strings: what was empty so far becomes the name.
             call.name = name
-            deltas.append(FunctionCallDelta(index=call.index, function=FunctionPiece(name=name)))
+            if call.index < self._shown:
+                # Clients join strings: what was empty so far becomes the name.
+                deltas.append(FunctionCallDelta(index=call.index, function=FunctionPiece(name=name)))
+        is_shown = call.index < self._shown
         if arguments:
             call.arguments.append(arguments)
-            deltas.append(FunctionCallDelta(index=call.index, function=FunctionPiece(arguments=arguments)))
+            if is_shown and (delta := call.grown(arguments)) is not None:
+                deltas.append(delta)
+        if not is_shown:
+            deltas += self._show(lambda waiting: bool(waiting.name) or not self._builtin)
+        return deltas
+
+    def finish(self) -> list[CallDelta]:
+        """The deltas of calls that were never named: the answer is over, and nobody will."""
+        return self._show(lambda _: True)
+
+    def _show(self, may_be: Callable[[Call], bool]) -> list[CallDelta]:
+        """Show the next calls with all that they hold, up to one that may not be shown."""
+        deltas: list[CallDelta] = []
+        for call in self.calls[self._shown :]:
+            if not may_be(call):
+                break
+            call.kind = self._builtin.get(call.name)
+            self._shown += 1
+            deltas.append(call.opened())
+            deltas += [delta for piece in call.arguments if (delta := call.grown(piece)) is not None]
         return deltas
 
     def _open(self, piece: ChunkToolCall, name: str) -> Call:
@@ -94,13 +159,6 @@ class CallPieces:
             return last
         is_blank = bool(arguments) and not arguments.strip()
         return last if is_blank and name == last.name else None
-
-    def written(self) -> list[FunctionToolCall]:
-        """The calls as far as they are written."""
-        return [
-            FunctionToolCall(id=call.id, function=CalledFunction(call.name, "".join(call.arguments)))
-            for call in self.calls
-        ]
 
 
 def _as_text(arguments: str | dict[str, Any] | None) -> str:

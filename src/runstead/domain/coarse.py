@@ -8,9 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from runstead.domain import speech
+from runstead.domain.call_pieces import CallDelta
 from runstead.domain.speech import Said
 from runstead.wire.base import MessageId
 from runstead.wire.events import (
+    CodeInterpreterDelta,
+    CodePiece,
+    FileSearchDelta,
     FunctionCallDelta,
     FunctionPiece,
     ImageFileDelta,
@@ -24,7 +28,15 @@ from runstead.wire.events import (
     ToolCallsDelta,
 )
 from runstead.wire.messages import ContentPart, ImageFileContent, Message, RefusalContent, TextContent
-from runstead.wire.run_steps import FunctionToolCall, MessageCreation, RunStep, ToolCalls
+from runstead.wire.run_steps import (
+    CodeInterpreterToolCall,
+    FileSearchToolCall,
+    FunctionToolCall,
+    MessageCreation,
+    RunStep,
+    ToolCall,
+    ToolCalls,
+)
 from runstead.wire.runs import Run
 
 
@@ -80,7 +92,7 @@ def _message(message: Message) -> Iterable[Said]:
 def _part(index: int, part: ContentPart) -> TextDelta | ImageFileDelta | RefusalDelta | None:
     match part:
         case TextContent(text=text):
-            return TextDelta(index, TextPiece(text.value, []))
+            return TextDelta(index, TextPiece(text.value, speech.indexed(text.annotations)))
         case RefusalContent(refusal=words):
             return RefusalDelta(index, words)
         case ImageFileContent(image_file=image):
@@ -91,8 +103,18 @@ def _part(index: int, part: ContentPart) -> TextDelta | ImageFileDelta | Refusal
 
 def _calls(step: RunStep, details: ToolCalls) -> Iterable[Said]:
     for index, call in enumerate(details.tool_calls):
-        if isinstance(call, FunctionToolCall):
+        delta = RunStepDelta(id=step.id, delta=StepDeltaBody(ToolCallsDelta([_begun(index, call)])))
+        yield "thread.run.step.delta", delta
+        yield from speech.of_outputs(step.id, index, call)
+
+
+def _begun(index: int, call: ToolCall) -> CallDelta:
+    match call:
+        case FunctionToolCall(function=function):
             # The output is left to the step's last event: pieces of it never travel.
-            piece = FunctionPiece(name=call.function.name, arguments=call.function.arguments, output=None)
-            delta = FunctionCallDelta(index=index, id=call.id, function=piece)
-            yield "thread.run.step.delta", RunStepDelta(id=step.id, delta=StepDeltaBody(ToolCallsDelta([delta])))
+            piece = FunctionPiece(name=function.name, arguments=function.arguments, output=None)
+            return FunctionCallDelta(index=index, id=call.id, function=piece)
+        case CodeInterpreterToolCall(code_interpreter=code):
+            return CodeInterpreterDelta(index=index, id=call.id, code_interpreter=CodePiece(code.input, []))
+        case FileSearchToolCall():
+            return FileSearchDelta(index=index, id=call.id)

@@ -59,8 +59,8 @@ class StringPieces:
         if not escape.startswith("\\u"):
             # An escape that JSON does not know is shown as it was written.
             self._say(_ESCAPED.get(escape[1], escape), said)
-        elif _HEX.fullmatch(escape, 2):
-            self._say_unit(int(escape[2:], 16), said)
+        elif digits := _HEX.fullmatch(escape, 2):
+            self._say_unit(int(digits[0], 16), said)
         else:
             self._say(escape, said)
 

@@ -4,13 +4,15 @@ A turn (an assistant's words, its calls and their outputs) is never separated; t
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from runstead.domain import builtin, tool_outputs
+from runstead.domain.builtin import BuiltinKind
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.base import RunId
 from runstead.wire.chat import (
@@ -23,7 +25,7 @@ from runstead.wire.chat import (
     ChatToolCall,
 )
 from runstead.wire.messages import ImageUrlContent, Message, RefusalContent, TextContent
-from runstead.wire.run_steps import FunctionToolCall, MessageCreation, RunStep, StepDetails, ToolCalls
+from runstead.wire.run_steps import MessageCreation, ToolCalls
 from runstead.wire.runs import Run
 from runstead.wire.tools import FunctionTool, JsonObjectFormat, JsonSchemaFormat, NamedToolChoice
 
@@ -62,15 +64,16 @@ def build(
     record: RunRecord,
     steps: Sequence[StepRecord],
     messages: Sequence[Message],
-    earlier_steps: Sequence[RunStep],
+    earlier_steps: Sequence[StepRecord],
     *,
     older: int,
     budget: Budget,
     count: Callable[[str], int],
+    about: Mapping[BuiltinKind, str] | None = None,
 ) -> Prompt:
     """The next request of a run. `count` counts tokens exactly and is called only when it matters.
 
-    Raises TooLong if the run's max_prompt_tokens cannot be kept.
+    `about` adds to the built-in tools' descriptions what is this server's own. Raises TooLong if the run's max_prompt_tokens cannot be kept.
     """
     run = record.run
     shown = list(messages)
@@ -80,7 +83,7 @@ def build(
         shown = others[-run.truncation_strategy.last_messages :] + own
     left_out = older + len(messages) - len(shown)
     turns = _turns(run, shown, steps, earlier_steps)
-    tools = _tools(run)
+    tools = _tools(run, about or {})
     fixed = [ChatMessage(role="system", content=run.instructions)] if run.instructions else []
     kept, tokens = _fit(fixed, turns, tools, budget, count)
     left_out += sum(_is_of_the_thread(message) for turn in turns[: len(turns) - len(kept)] for message in turn)
@@ -115,12 +118,13 @@ def _request(
     )
 
 
-def _tools(run: Run) -> list[dict[str, Any]]:
-    return [
+def _tools(run: Run, about: Mapping[BuiltinKind, str]) -> list[dict[str, Any]]:
+    functions = [
         {"type": "function", "function": msgspec.to_builtins(tool.function)}
         for tool in run.tools
         if isinstance(tool, FunctionTool)
     ]
+    return functions + builtin.offers(run.tools, about)
 
 
 def _tool_choice(record: RunRecord) -> str | dict[str, Any] | None:
@@ -131,9 +135,15 @@ def _tool_choice(record: RunRecord) -> str | dict[str, Any] | None:
     if choice == "auto" or record.model_calls > 0:
         return None
     if isinstance(choice, NamedToolChoice):
-        name = choice.function.name if choice.function else choice.type
-        return {"type": "function", "function": {"name": name}}
+        return {"type": "function", "function": {"name": _forced(choice, record.run)}}
     return choice
+
+
+def _forced(choice: NamedToolChoice, run: Run) -> str:
+    if choice.type == "function":
+        assert choice.function is not None
+        return choice.function.name
+    return builtin.names(run.tools)[choice.type]
 
 
 def _response_format(run: Run) -> dict[str, Any] | None:
@@ -145,11 +155,12 @@ def _response_format(run: Run) -> dict[str, Any] | None:
 
 
 def _turns(
-    run: Run, messages: Sequence[Message], steps: Sequence[StepRecord], earlier: Sequence[RunStep]
+    run: Run, messages: Sequence[Message], steps: Sequence[StepRecord], earlier: Sequence[StepRecord]
 ) -> list[Turn]:
-    by_run: dict[RunId | None, list[RunStep]] = {}
-    for step in (*earlier, *(record.step for record in steps)):
-        by_run.setdefault(step.run_id, []).append(step)
+    by_run: dict[RunId | None, list[StepRecord]] = {}
+    for record in (*earlier, *steps):
+        by_run.setdefault(record.step.run_id, []).append(record)
+    names = builtin.names(run.tools)
     speakers = {run.id, *(message.run_id for message in messages)}
     silent = [of_run for id, of_run in by_run.items() if id not in speakers and not _has_spoken(of_run)]
     turns: list[Turn] = []
@@ -157,35 +168,37 @@ def _turns(
     for _, group in groupby(messages, key=lambda message: message.run_id or message.id):
         said = list(group)
         # Calls without a word stand where their time puts them; those older than all that is shown are left out.
-        while silent and silent[0][-1].created_at < said[0].created_at:
+        while silent and silent[0][-1].step.created_at < said[0].created_at:
             of_run = silent.pop(0)
-            turns += _turns_of_run((), of_run) if turns else []
-        turns += _turns_of_run(said, by_run.get(said[0].run_id, ()))
+            turns += _turns_of_run((), of_run, names) if turns else []
+        turns += _turns_of_run(said, by_run.get(said[0].run_id, ()), names)
     if not messages or messages[-1].run_id != run.id:
         silent.append(by_run.get(run.id, []))
     for of_run in silent:
-        turns += _turns_of_run((), of_run)
+        turns += _turns_of_run((), of_run, names)
     return turns
 
 
-def _has_spoken(steps: Sequence[RunStep]) -> bool:
+def _has_spoken(steps: Sequence[StepRecord]) -> bool:
     """Whether a run wrote a message, which then tells its place in the thread."""
-    return any(isinstance(step.step_details, MessageCreation) for step in steps)
+    return any(record.step.type == "message_creation" for record in steps)
 
 
-def _turns_of_run(messages: Sequence[Message], steps: Sequence[RunStep]) -> list[Turn]:
+def _turns_of_run(
+    messages: Sequence[Message], steps: Sequence[StepRecord], names: Mapping[BuiltinKind, str]
+) -> list[Turn]:
     """What one run said and called. Its steps tell which words came with which calls."""
     left = {message.id: message for message in messages}
     turns: list[Turn] = []
     words: Message | None = None
-    for step in steps:
-        details = step.step_details
+    for record in steps:
+        details = record.step.step_details
         if isinstance(details, MessageCreation):
             if words is not None:
                 turns.append([_chat_message(words)])
             words = left.pop(details.message_creation.message_id, None)
         else:
-            turns += _with_calls(None if words is None else _text(words), details)
+            turns += _with_calls(None if words is None else _text(words), details, record, names)
             words = None
     if words is not None:
         turns.append([_chat_message(words)])
@@ -193,24 +206,19 @@ def _turns_of_run(messages: Sequence[Message], steps: Sequence[RunStep]) -> list
     return [[_chat_message(message)] for message in left.values()] + turns
 
 
-def _with_calls(words: str | None, details: StepDetails) -> list[Turn]:
+def _with_calls(
+    words: str | None, details: ToolCalls, record: StepRecord, names: Mapping[BuiltinKind, str]
+) -> list[Turn]:
     """The turn of a tool_calls step; none at all if a call has no output."""
-    made = details.tool_calls if isinstance(details, ToolCalls) else []
-    calls = [call for call in made if isinstance(call, FunctionToolCall)]
-    if not calls or any(call.function.output is None for call in calls):
-        return []
-    asked = ChatMessage(
-        role="assistant",
-        content=words,
-        tool_calls=[
-            ChatToolCall(
-                id=call.id, function=ChatFunction(_sendable(call.function.name), call.function.arguments or "{}")
-            )
-            for call in calls
-        ],
-    )
-    answered = [ChatMessage(role="tool", content=call.function.output, tool_call_id=call.id) for call in calls]
-    return [[asked, *answered]]
+    turn: Turn = []
+    asked: list[ChatToolCall] = []
+    for call in details.tool_calls:
+        told = tool_outputs.told(call, record.notes.get(call.id), names)
+        if told is None:
+            return []
+        asked.append(ChatToolCall(id=call.id, function=ChatFunction(_sendable(told.name), told.arguments or "{}")))
+        turn.append(ChatMessage(role="tool", content=told.output, tool_call_id=call.id))
+    return [[ChatMessage(role="assistant", content=words, tool_calls=asked), *turn]] if asked else []
 
 
 def _sendable(name: str) -> str:

@@ -31,12 +31,29 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     reasoning_effort: str | None = None
     # Whether a usage was counted by us because the model's server sent none.
     usage_estimated: bool = False
+    # Whether the run's last step holds calls of built-in tools that are still to be performed.
+    has_open_calls: bool = False
+
+
+class CallNotes(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a call of a built-in tool and not shown.
+
+    `query` is what a search looked for, `number` its place among the thread's searches, `error` what the model was told
+    in place of results. `files` are those that code has left behind: paths below /mnt/data and their stored files.
+    """
+
+    is_done: bool = False
+    query: str | None = None
+    number: int = 0
+    error: str | None = None
+    files: dict[str, str] = {}
 
 
 class StepRecord(Struct, frozen=True, kw_only=True):
     """A step and the model call it came from.
 
     `call_usage` waits here while the step is in progress, because the API shows a step's usage only at its end.
+    `notes` are those of its calls of built-in tools, by the calls' ids.
     """
 
     step: RunStep
@@ -44,6 +61,7 @@ class StepRecord(Struct, frozen=True, kw_only=True):
     call_usage: Usage | None = None
     # How many of the thread's oldest messages did not fit the model's window for this call.
     left_out: int = 0
+    notes: dict[str, CallNotes] = {}
 
 
 def with_metadata(record: RunRecord, metadata: dict[str, str]) -> RunRecord:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from runstead.domain.errors import IllegalTransition
 from runstead.domain.records import RunRecord
+from runstead.wire.run_steps import RunStep, StepStatus
 from runstead.wire.runs import (
     LastError,
     RequiredAction,
@@ -17,6 +18,7 @@ from runstead.wire.runs import (
     RunIncompleteDetails,
     RunStatus,
     SubmitToolOutputsAction,
+    Usage,
 )
 
 Signal = Literal[
@@ -173,3 +175,18 @@ def _moment(run: Run, status: RunStatus, now: int) -> dict[str, int]:
     }.get(status)
     # Never before the run began, though the clocks of two workers differ or one was set back.
     return {} if field is None else {field: max(now, run.started_at or run.created_at)}
+
+
+def end_step(
+    step: RunStep, status: StepStatus, *, now: int, usage: Usage | None, error: LastError | None = None
+) -> RunStep:
+    """A step at its end, with the timestamp of that end and its usage."""
+    return replace(step, status=status, last_error=error, usage=usage, **{_STEP_MOMENTS[status]: now})
+
+
+_STEP_MOMENTS: dict[StepStatus, str] = {
+    "completed": "completed_at",
+    "failed": "failed_at",
+    "cancelled": "cancelled_at",
+    "expired": "expired_at",
+}

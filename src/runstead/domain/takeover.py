@@ -12,8 +12,19 @@ from msgspec.structs import replace
 from runstead.domain import speech
 from runstead.domain.records import StepRecord
 from runstead.domain.speech import Said
-from runstead.wire.events import MessageDelta, StreamEvent, TextDelta
-from runstead.wire.messages import ContentPart, IncompleteDetails, Message, RefusalContent, Text, TextContent
+from runstead.wire.events import ImageFileDelta, IndexedAnnotation, MessageDelta, RefusalDelta, StreamEvent, TextDelta
+from runstead.wire.messages import (
+    Annotation,
+    ContentPart,
+    FileCitationAnnotation,
+    FilePathAnnotation,
+    ImageFileContent,
+    IncompleteDetails,
+    Message,
+    RefusalContent,
+    Text,
+    TextContent,
+)
 from runstead.wire.run_steps import RunStep
 from runstead.wire.runs import LastError, Run
 
@@ -24,8 +35,7 @@ def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, no
     """The events that close whatever the history leaves open and the rows do not."""
     messages: dict[str, Message] = {}
     steps: dict[str, RunStep] = {}
-    words: dict[str, dict[int, list[str]]] = {}
-    refusals: set[tuple[str, int]] = set()
+    said_in: dict[str, dict[int, _Part]] = {}
     for event in history:
         match event.name:
             case "thread.message.created":
@@ -33,11 +43,9 @@ def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, no
                 messages[message.id] = message
             case "thread.message.delta":
                 delta = msgspec.json.decode(event.data, type=MessageDelta)
-                for part in delta.delta.content:
-                    piece = _words(part)
-                    if not isinstance(part, TextDelta):
-                        refusals.add((delta.id, part.index))
-                    words.setdefault(delta.id, {}).setdefault(part.index, []).append(piece)
+                parts = said_in.setdefault(delta.id, {})
+                for piece in delta.delta.content:
+                    parts.setdefault(piece.index, _Part()).take(piece)
             case "thread.message.completed" | "thread.message.incomplete":
                 messages.pop(_id(event), None)
             case "thread.run.step.created":
@@ -54,14 +62,10 @@ def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, no
                 pass
     said: list[Said] = []
     for message in messages.values():
-        parts: list[ContentPart] = []
-        for index, pieces in sorted(words.get(message.id, {}).items()):
-            text = "".join(pieces)
-            parts.append(RefusalContent(text) if (message.id, index) in refusals else TextContent(Text(text)))
         cut = replace(
             message,
             status="incomplete",
-            content=parts,
+            content=[part.content() for _, part in sorted(said_in.get(message.id, {}).items())],
             incomplete_details=IncompleteDetails("run_failed"),
             incomplete_at=now,
         )
@@ -82,10 +86,45 @@ def status(history: Sequence[StreamEvent], run: Run) -> list[Said]:
     return [] if said[0] == last else [said]
 
 
-def _words(part: object) -> str:
-    if isinstance(part, TextDelta):
-        return part.text.value or ""
-    return getattr(part, "refusal", "")
+class _Part:
+    """A part of a message, put together from its pieces."""
+
+    def __init__(self) -> None:
+        self._last: TextDelta | ImageFileDelta | RefusalDelta | None = None
+        self._words: list[str] = []
+        self._annotations: list[Annotation] = []
+
+    def take(self, piece: TextDelta | ImageFileDelta | RefusalDelta) -> None:
+        self._last = piece
+        match piece:
+            case TextDelta(text=text):
+                self._words.append(text.value or "")
+                self._annotations += map(_plain, text.annotations or ())
+            case RefusalDelta(refusal=words):
+                self._words.append(words)
+            case ImageFileDelta():
+                pass
+
+    def content(self) -> ContentPart:
+        match self._last:
+            case ImageFileDelta(image_file=image):
+                return ImageFileContent(image)
+            case RefusalDelta():
+                return RefusalContent("".join(self._words))
+            case _:
+                return TextContent(Text("".join(self._words), self._annotations))
+
+
+def _plain(said: IndexedAnnotation) -> Annotation:
+    """An annotation as a message has it."""
+    if said.file_citation:
+        return FileCitationAnnotation(
+            text=said.text, start_index=said.start_index, end_index=said.end_index, file_citation=said.file_citation
+        )
+    assert said.file_path
+    return FilePathAnnotation(
+        text=said.text, start_index=said.start_index, end_index=said.end_index, file_path=said.file_path
+    )
 
 
 class _Named(msgspec.Struct):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runstead.domain import run_lifecycle, speech
+from runstead.domain import builtin, run_lifecycle, speech
 from runstead.domain.answer import Answer
 from runstead.domain.change import InsertMessage, InsertStep, ReplaceRun, Write
 from runstead.domain.errors import ModelFailed
@@ -17,7 +17,7 @@ from runstead.domain.records import RunRecord, StepRecord
 from runstead.domain.run_lifecycle import Signal
 from runstead.domain.speech import Said
 from runstead.wire.messages import IncompleteReason
-from runstead.wire.run_steps import FunctionToolCall, StepStatus, ToolCalls
+from runstead.wire.run_steps import FunctionToolCall, StepStatus, ToolCall, ToolCalls
 from runstead.wire.runs import (
     FunctionCall,
     LastError,
@@ -25,11 +25,15 @@ from runstead.wire.runs import (
     RunIncompleteDetails,
     Usage,
 )
-from runstead.wire.tools import CodeInterpreterTool, FunctionTool
+from runstead.wire.tools import FunctionTool
 
 
 class CallModel(Struct, frozen=True):
     """Ask the model for the next answer."""
+
+
+class RunTools(Struct, frozen=True):
+    """Perform the calls of built-in tools that the run's last step still holds."""
 
 
 class End(Struct, frozen=True):
@@ -43,11 +47,11 @@ class Rest(Struct, frozen=True):
     """The run needs no worker now."""
 
 
-Action = CallModel | End | Rest
+Action = CallModel | RunTools | End | Rest
 
 
-def next_action(record: RunRecord, *, now: float, max_model_calls: int, builtin: frozenset[str]) -> Action:
-    """What a driver does now. `builtin` are the built-in tools that this server can run."""
+def next_action(record: RunRecord, *, now: float, max_model_calls: int, able: frozenset[str]) -> Action:
+    """What a driver does now. `able` are the built-in tools that this server can run."""
     run = record.run
     if run.status == "cancelling":
         return End("stopped")
@@ -58,19 +62,15 @@ def next_action(record: RunRecord, *, now: float, max_model_calls: int, builtin:
     if run_lifecycle.is_poisoned(record):
         words = f"The server stopped {record.lost_leases} times in a row while it worked on this run; it was given up."
         return End("failed", LastError("server_error", words))
-    for kind in sorted({_kind(tool) for tool in run.tools} - builtin - {"function"}):
-        words = f"This run needs the tool '{kind}', which this server cannot run yet. Remove it from the tools."
+    for kind in sorted({kind for tool in run.tools if (kind := builtin.kind_of(tool)) is not None} - able):
+        words = f"This run needs the tool '{kind}', which this server cannot run. Remove it from the tools."
         return End("failed", LastError("server_error", words))
+    if record.has_open_calls:
+        return RunTools()
     if record.model_calls >= max_model_calls:
         words = f"The run called the model {record.model_calls} times, the limit (RUNSTEAD_MAX_MODEL_CALLS)."
         return End("failed", LastError("server_error", words))
     return CallModel()
-
-
-def _kind(tool: object) -> str:
-    if isinstance(tool, FunctionTool):
-        return "function"
-    return "code_interpreter" if isinstance(tool, CodeInterpreterTool) else "file_search"
 
 
 class Concluded(Struct, frozen=True):
@@ -101,29 +101,32 @@ def conclude(record: RunRecord, answer: Answer, usage: Usage, *, now: float) -> 
 def _with_calls(
     record: RunRecord, counted: RunRecord, answer: Answer, usage: Usage, said: list[Said], now: float
 ) -> Concluded:
-    known = {tool.function.name for tool in record.run.tools if isinstance(tool, FunctionTool)}
-    calls = [call if call.function.name in known else _unknown(call, known) for call in answer.tool_calls()]
-    pending = [call for call in calls if call.function.output is None]
+    functions = [tool.function.name for tool in record.run.tools if isinstance(tool, FunctionTool)]
+    calls = answer.judge_calls(functions)
     assert answer.tool_step is not None
-    answer.tool_step = replace(answer.tool_step, step_details=ToolCalls(list(calls)))
-    if pending:
-        required = [
-            RequiredToolCall(id=call.id, function=FunctionCall(call.function.name, call.function.arguments))
-            for call in pending
-        ]
-        waiting = run_lifecycle.require_action(counted, required)
+    answer.tool_step = replace(answer.tool_step, step_details=ToolCalls(calls))
+    for index, call in enumerate(calls):
+        said += speech.of_outputs(answer.tool_step.id, index, call)
+    if answer.has_open_calls:
+        # Stored before anything is performed: whoever takes the run over knows what was meant to happen.
+        return _concluded(record, replace(counted, has_open_calls=True, lost_leases=0), answer, usage, said)
+    if awaited := awaited_calls(calls):
+        waiting = run_lifecycle.require_action(counted, awaited)
         said.append(speech.of_run(waiting.run))
         return _concluded(record, waiting, answer, usage, said)
-    # Only unknown tools were called: the model is told so and asked again.
+    # Nothing that was called can be done: the model is told so and asked again.
     answer.tool_step = replace(answer.tool_step, status="completed", completed_at=int(now), usage=usage)
     said.append(speech.of_step(answer.tool_step))
     return _concluded(record, replace(counted, lost_leases=0), answer, usage, said)
 
 
-def _unknown(call: FunctionToolCall, known: set[str]) -> FunctionToolCall:
-    names = ", ".join(sorted(known)) or "none"
-    words = f"Error: there is no tool named '{call.function.name}'. Available tools: {names}."
-    return replace(call, function=replace(call.function, output=words))
+def awaited_calls(calls: Sequence[ToolCall]) -> list[RequiredToolCall]:
+    """The calls that only the client can answer."""
+    return [
+        RequiredToolCall(id=call.id, function=FunctionCall(call.function.name, call.function.arguments))
+        for call in calls
+        if isinstance(call, FunctionToolCall) and call.function.output is None
+    ]
 
 
 def _cut_by_budget(counted: RunRecord, record: RunRecord, answer: Answer, usage: Usage, now: float) -> Concluded:
@@ -141,7 +144,7 @@ def _cut_by_budget(counted: RunRecord, record: RunRecord, answer: Answer, usage:
     return _concluded(record, ended, answer, usage, said)
 
 
-_STEP_AFTER: dict[Signal, StepStatus] = {"stopped": "cancelled", "deadline_passed": "expired", "failed": "failed"}
+STEP_AFTER: dict[Signal, StepStatus] = {"stopped": "cancelled", "deadline_passed": "expired", "failed": "failed"}
 _REASON_AFTER: dict[Signal, IncompleteReason] = {
     "stopped": "run_cancelled",
     "deadline_passed": "run_expired",
@@ -164,7 +167,7 @@ def cut(
     ended = run_lifecycle.end(counted, signal, now=now, error=error)
     said: list[Said] = []
     if answer is not None:
-        said += answer.cut(_STEP_AFTER[signal], reason or _REASON_AFTER[signal], int(now), usage, error)
+        said += answer.cut(STEP_AFTER[signal], reason or _REASON_AFTER[signal], int(now), usage, error)
     said.append(speech.of_run(ended.run))
     return _concluded(record, ended, answer, usage, said)
 

@@ -1,32 +1,35 @@
 """One call of the model for a run: the prompt that fits, the chunks as events, the outcome as a change."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runstead.domain import prompt, tokens, turn
+from runstead.domain import prompt, sources, tokens, turn
 from runstead.domain.answer import Answer
+from runstead.domain.builtin import BuiltinKind
 from runstead.domain.errors import ModelFailed
 from runstead.domain.prompt import Budget, Prompt
-from runstead.domain.records import RunRecord
+from runstead.domain.records import RunRecord, StepRecord
+from runstead.domain.run_lifecycle import Signal
 from runstead.domain.speech import Said
 from runstead.domain.turn import Concluded
 from runstead.ports import Clock, Model, Snapshot
-from runstead.wire.runs import RunIncompleteDetails, Usage
+from runstead.wire.runs import LastError, RunIncompleteDetails, Usage
 
 RESERVED = 4_096
 """Tokens of the window kept for the answer when the run sets no limit of its own; an eighth of a small window."""
 
 
 class Outcome(Struct, frozen=True):
-    """What a step of a run concluded, and the answer it came from."""
+    """What a step of a run concluded, and the answer or the stored step that it came from."""
 
     concluded: Concluded
     answer: Answer | None = None
     usage: Usage = Usage()
+    step: StepRecord | None = None
 
 
 class _TooLongToGuess(Exception):
@@ -40,9 +43,17 @@ def _refuse_to_count(_text: str) -> int:
 class ModelCall:
     """A call that can be aborted at any moment without cost to the others."""
 
-    def __init__(self, model: Model, clock: Clock, record: RunRecord, emit: Callable[[list[Said]], None]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        clock: Clock,
+        record: RunRecord,
+        emit: Callable[[list[Said]], None],
+        about: Mapping[BuiltinKind, str] | None = None,
+    ) -> None:
         self._model = model
         self._clock = clock
+        self._about = about
         self.record = record
         self._emit = emit
         self._task: asyncio.Task[None] | None = None
@@ -66,6 +77,11 @@ class ModelCall:
         """Whether abort() was called."""
         return self._is_aborted
 
+    def cut(self, record: RunRecord, signal: Signal, error: LastError | None = None) -> Outcome:
+        """The run's end, and what came of the answer until then."""
+        concluded = turn.cut(record, self.answer, signal, self.usage, now=self._clock.now(), error=error)
+        return Outcome(concluded, self.answer, self.usage)
+
     async def perform(self, snapshot: Snapshot, window: int) -> Outcome | None:
         """Ask, relay, conclude. None if it was aborted; what came until then is in `answer` and `usage`."""
         left = turn.budget_left(self.record)
@@ -79,7 +95,10 @@ class ModelCall:
             return Outcome(turn.exhausted(self.record, details, now=self._clock.now()))
         self._prompt_tokens = asked.tokens
         answer = self.answer = Answer(
-            self.record, taken_ids=turn.used_call_ids(snapshot.steps), left_out=asked.left_out
+            self.record,
+            taken_ids=turn.used_call_ids(snapshot.steps),
+            left_out=asked.left_out,
+            sources=sources.of(snapshot.steps, snapshot.earlier_steps),
         )
         try:
             if not await self._relay(asked, answer):
@@ -120,6 +139,7 @@ class ModelCall:
                 older=snapshot.older,
                 budget=budget,
                 count=count,
+                about=self._about,
             )
 
         try:
@@ -144,6 +164,6 @@ class ModelCall:
             return Usage()
         if answer.counted is not None:
             return answer.counted
-        words = answer.text + "".join(call.function.arguments for call in answer.tool_calls())
+        words = answer.text + "".join(piece for call in answer.written for piece in call.arguments)
         completion = turn.estimate_tokens(words)
         return Usage(self._prompt_tokens, completion, self._prompt_tokens + completion)

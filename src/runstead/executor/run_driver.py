@@ -10,17 +10,20 @@ from typing import Literal, ParamSpec, TypeVar, assert_never
 import structlog
 from msgspec import Struct
 
-from runstead.domain import speech, takeover, turn
+from runstead.domain import builtin, speech, takeover, tool_turn, turn
 from runstead.domain.change import Change, ReplaceRun
-from runstead.domain.errors import Stale, Unavailable
+from runstead.domain.errors import NotFound, Stale, ToolFailed, Unavailable
 from runstead.domain.records import RunRecord, with_metadata
 from runstead.domain.run_lifecycle import Signal, release
 from runstead.domain.speech import Said
-from runstead.domain.turn import CallModel, Concluded, End, Rest
+from runstead.domain.turn import Action, CallModel, Concluded, End, Rest, RunTools
 from runstead.executor.lease import Lease, LeaseLost
 from runstead.executor.model_call import ModelCall, Outcome
+from runstead.executor.tool_call import ToolCall
 from runstead.journal import Journal
-from runstead.ports import Bus, Clock, Model, Store
+from runstead.ports import Bus, Clock, Model, Snapshot, Store
+from runstead.tools.surroundings import Surroundings
+from runstead.tools.toolbox import Toolbox
 from runstead.wire.events import StreamEvent
 from runstead.wire.runs import LastError, Usage
 
@@ -43,7 +46,7 @@ class Tools(Struct, frozen=True):
     model: Model
     clock: Clock
     max_model_calls: int
-    builtin: frozenset[str]
+    toolbox: Toolbox
 
 
 class RunDriver:
@@ -56,10 +59,10 @@ class RunDriver:
         self._fresh = fresh
         self._seq = 0
         self._why: Why | None = None
-        self._call: ModelCall | None = None
+        self._call: ModelCall | ToolCall | None = None
 
     def interrupt(self, why: Why) -> None:
-        """Stop the model call at once if there is one; the next step meets the reason otherwise."""
+        """Stop the call of the model or a tool at once if there is one; the next step meets the reason otherwise."""
         if self._why != "lost":
             self._why = why
         if self._call is not None:
@@ -112,36 +115,45 @@ class RunDriver:
             self.record = await self._reread()
         match self._next_action():
             case CallModel():
-                call, outcome = await self._call_model()
-                if outcome is not None:
-                    await self._commit(outcome)
-                elif self._was_interrupted_by("draining"):
-                    await self._hand_back(call)
-                    return False
-                return True
+                return await self._conclude(*await self._call_model())
+            case RunTools():
+                return await self._conclude(*await self._call_tool())
             case End(signal, error):
-                await self._commit(Outcome(self._cut(None, signal, error=error)))
+                await self._commit(await self._ended(signal, error))
                 return True
             case Rest():
                 return False
             case unreachable:
                 assert_never(unreachable)
 
-    def _next_action(self) -> CallModel | End | Rest:
+    def _next_action(self) -> Action:
         return turn.next_action(
             self.record,
             now=self._tools.clock.now(),
             max_model_calls=self._tools.max_model_calls,
-            builtin=self._tools.builtin,
+            able=self._tools.toolbox.able,
         )
 
-    async def _call_model(self) -> tuple[ModelCall, Outcome | None]:
+    async def _conclude(self, call: ModelCall | ToolCall | None, outcome: Outcome | None) -> bool:
+        """Store what a call came to; False if it was interrupted because the run goes to another worker."""
+        if outcome is not None:
+            await self._commit(outcome)
+        elif self._was_interrupted_by("draining"):
+            await self._hand_back(call)
+            return False
+        return True
+
+    async def _call_model(self) -> tuple[ModelCall | None, Outcome | None]:
         """One model call and its outcome; None if it was interrupted for a reason that ends no run."""
         window = await self._tools.model.window(self.record.run.model)
-        snapshot = await self._patiently(self._tools.store.snapshot, self.record.run.id, ModelCall.bytes_for(window))
-        if snapshot is None:
-            raise LeaseLost
-        call = self._call = ModelCall(self._tools.model, self._tools.clock, self.record, self._emit)
+        snapshot = await self._snapshot(window)
+        about = None
+        if kinds := builtin.names(self.record.run.tools):
+            try:
+                about = await self._tools.toolbox.about(kinds)
+            except ToolFailed as failure:
+                return None, await self._ended("failed", LastError("server_error", str(failure)))
+        call = self._call = ModelCall(self._tools.model, self._tools.clock, self.record, self._emit, about)
         if self._why is not None:
             call.abort()
         try:
@@ -150,20 +162,48 @@ class RunDriver:
             self._call = None
         return call, outcome or await self._interrupted(call)
 
-    async def _interrupted(self, call: ModelCall) -> Outcome | None:
+    async def _call_tool(self) -> tuple[ToolCall, Outcome | None]:
+        """One call of a built-in tool and its outcome, as _call_model has it."""
+        window = await self._tools.model.window(self.record.run.model)
+        snapshot = await self._snapshot(window)
+        try:
+            thread = await self._patiently(self._tools.store.get_thread, self.record.run.thread_id)
+        except NotFound:
+            raise LeaseLost from None
+        step = tool_turn.open_step(snapshot.steps)
+        call = self._call = ToolCall(self._tools.toolbox, self._tools.clock, self.record, step)
+        if self._why is not None:
+            call.abort()
+        try:
+            outcome = await self._patiently(call.perform, Surroundings(snapshot, thread, window))
+        finally:
+            self._call = None
+        return call, outcome or await self._interrupted(call)
+
+    async def _snapshot(self, window: int) -> Snapshot:
+        bytes = ModelCall.bytes_for(window)
+        snapshot = await self._patiently(self._tools.store.snapshot, self.record.run.id, bytes)
+        if snapshot is None:
+            raise LeaseLost
+        return snapshot
+
+    async def _interrupted(self, call: ModelCall | ToolCall) -> Outcome | None:
         match self._why:
             case "deadline":
-                return Outcome(self._cut(call, "deadline_passed"), call.answer, call.usage)
+                return call.cut(self.record, "deadline_passed")
             case "cancelled":
                 self.record = await self._reread()
-                return Outcome(self._cut(call, "stopped"), call.answer, call.usage)
+                return call.cut(self.record, "stopped")
             case _:
                 return None
 
-    def _cut(self, call: ModelCall | None, signal: Signal, error: LastError | None = None) -> Concluded:
-        answer, usage = (None, Usage()) if call is None else (call.answer, call.usage)
+    async def _ended(self, signal: Signal, error: LastError | None = None) -> Outcome:
+        """The run's end while nothing is being called; a step whose calls are open ends with it."""
         now = self._tools.clock.now()
-        return turn.cut(self.record, answer, signal, usage, now=now, error=error)
+        if not self.record.has_open_calls:
+            return Outcome(turn.cut(self.record, None, signal, Usage(), now=now, error=error))
+        step = tool_turn.open_step(await self._patiently(self._tools.store.list_steps, self.record.run.id))
+        return Outcome(tool_turn.cut(self.record, step, signal, now=now, error=error), step=step)
 
     async def _commit(self, outcome: Outcome) -> None:
         """Store what was concluded, then say it; a cancellation that came first takes precedence."""
@@ -177,15 +217,22 @@ class RunDriver:
                 self.record = await self._reread()
                 if self.record.run.status != "cancelling":
                     raise LeaseLost from None
-                # What the answer had already closed was true; only the run's own end is another one.
-                self._emit([said for said in concluded.said if said[0] not in speech.RUN_EVENTS])
-                now = self._tools.clock.now()
-                concluded = turn.cut(self.record, outcome.answer, "stopped", outcome.usage, now=now)
+                concluded = self._overtaken(outcome, concluded)
                 continue
             self._seq += len(events)
             # What was learned while the store was at work is newer than the conclusion.
             self.record = with_metadata(concluded.record, self.record.run.metadata)
             return
+
+    def _overtaken(self, outcome: Outcome, concluded: Concluded) -> Concluded:
+        """What is stored instead because a cancellation came first."""
+        now = self._tools.clock.now()
+        if outcome.step is not None:
+            # Nothing of a tool's result was said yet.
+            return tool_turn.cut(self.record, outcome.step, "stopped", now=now)
+        # What the answer had already closed was true; only the run's own end is another one.
+        self._emit([said for said in concluded.said if said[0] not in speech.RUN_EVENTS])
+        return turn.cut(self.record, outcome.answer, "stopped", outcome.usage, now=now)
 
     async def _reread(self) -> RunRecord:
         """The run as it is stored. Raises LeaseLost if it is not ours any more."""
@@ -196,7 +243,7 @@ class RunDriver:
             self._emit([speech.of_run(stored.run)])
         return stored
 
-    async def _hand_back(self, call: ModelCall | None) -> None:
+    async def _hand_back(self, call: ModelCall | ToolCall | None) -> None:
         """Give the run to whoever has room; it stays in progress for its client. What the call said is lost."""
         released = release(self.record)
         change = Change(writes=(ReplaceRun(released, was=self.record),), offers=(self.record.run.id,))
@@ -206,8 +253,7 @@ class RunDriver:
             self.record = await self._reread()
             if self.record.run.status != "cancelling":
                 raise LeaseLost from None
-            cut = self._cut(call, "stopped")
-            await self._commit(Outcome(cut) if call is None else Outcome(cut, call.answer, call.usage))
+            await self._commit(await self._ended("stopped") if call is None else call.cut(self.record, "stopped"))
 
     async def end_broken(self) -> None:
         """End a run whose driver met an error that nobody foresaw, so that its thread is free again."""
@@ -218,7 +264,7 @@ class RunDriver:
             error = None if signal == "stopped" else LastError("server_error", words)
             if self.record.run.status in ("in_progress", "cancelling"):
                 await self._close_what_is_open()
-                await self._commit(Outcome(self._cut(None, signal, error=error)))
+                await self._commit(await self._ended(signal, error))
         except (LeaseLost, Stale):
             return
 

@@ -9,11 +9,11 @@ from runstead.store import rows, statements
 _THREAD = "(SELECT thread_id FROM the_run)"
 
 
-def _fitting(newest: str) -> str:
-    """As many of (seq, body), newest first, as fit; at least one; and how many there are."""
+def _fitting(newest: str, columns: str = "body") -> str:
+    """As many of (seq, body, …), newest first, as fit; at least one; and how many there are."""
     return f"""
-SELECT seq, body, all_of_them FROM (
-    SELECT seq, body, count(*) OVER () AS all_of_them, row_number() OVER newest_first AS place,
+SELECT seq, {columns}, all_of_them FROM (
+    SELECT seq, {columns}, count(*) OVER () AS all_of_them, row_number() OVER newest_first AS place,
            sum(octet_length(body)) OVER newest_first AS bytes
       FROM ({newest}) AS found
     WINDOW newest_first AS (ORDER BY seq DESC)
@@ -32,8 +32,8 @@ UNION ALL
 SELECT 2, seq, NULL, body, NULL, NULL, NULL, NULL, NULL, all_of_them
   FROM ({_fitting(statements.NEWEST_MESSAGES.replace(":thread_id", _THREAD))}) AS messages
 UNION ALL
-SELECT 3, seq, NULL, body, NULL, NULL, NULL, NULL, NULL, all_of_them
-  FROM ({_fitting(statements.NEWEST_EARLIER_STEPS.replace(":thread_id", _THREAD))}) AS earlier
+SELECT 3, seq, NULL, body, NULL, NULL, NULL, NULL, extra, all_of_them
+  FROM ({_fitting(statements.NEWEST_EARLIER_STEPS.replace(":thread_id", _THREAD), statements.STEP)}) AS earlier
  ORDER BY part, seq
 """  # noqa: S608
 
@@ -48,5 +48,5 @@ def snapshot_of(found: Sequence[Sequence[Any]]) -> Snapshot | None:
         steps=[rows.step_record_of((row[3], row[8])) for row in found if row[0] == 1],
         messages=[rows.decode_message(row[3]) for row in messages],
         older=messages[0][9] - len(messages) if messages else 0,
-        earlier_steps=[rows.decode_step(row[3]) for row in found if row[0] == 3],
+        earlier_steps=[rows.step_record_of((row[3], row[8])) for row in found if row[0] == 3],
     )

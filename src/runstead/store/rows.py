@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runstead.domain.records import RunRecord, StepRecord
+from runstead.domain.records import CallNotes, RunRecord, StepRecord
 from runstead.wire.assistants import Assistant
 from runstead.wire.messages import Message
 from runstead.wire.run_steps import RunStep
@@ -29,6 +29,7 @@ class RunExtra(Struct, frozen=True, omit_defaults=True):
     lost_leases: int = 0
     reasoning_effort: str | None = None
     usage_estimated: bool = False
+    has_open_calls: bool = False
 
 
 class StepExtra(Struct, frozen=True, omit_defaults=True):
@@ -37,6 +38,7 @@ class StepExtra(Struct, frozen=True, omit_defaults=True):
     model_call: int
     call_usage: Usage | None = None
     left_out: int = 0
+    notes: dict[str, CallNotes] = {}
 
 
 T = TypeVar("T")
@@ -88,6 +90,7 @@ def run_row(record: RunRecord, now: float) -> Row:
                 record.lost_leases,
                 record.reasoning_effort,
                 record.usage_estimated,
+                record.has_open_calls,
             )
         ),
     }
@@ -128,6 +131,7 @@ def run_record_of(row: Sequence[Any]) -> RunRecord:
         lost_leases=extra.lost_leases,
         reasoning_effort=extra.reasoning_effort,
         usage_estimated=extra.usage_estimated,
+        has_open_calls=extra.has_open_calls,
     )
 
 
@@ -140,7 +144,7 @@ def step_row(record: StepRecord) -> Row:
         "type": step.type,
         "status": step.status,
         "body": encode(step),
-        "extra": encode(StepExtra(record.model_call, record.call_usage, record.left_out)),
+        "extra": encode(StepExtra(record.model_call, record.call_usage, record.left_out, record.notes)),
     }
 
 
@@ -152,4 +156,5 @@ def step_record_of(row: Sequence[Any]) -> StepRecord:
         model_call=extra.model_call,
         call_usage=extra.call_usage,
         left_out=extra.left_out,
+        notes=extra.notes,
     )

@@ -23,6 +23,7 @@ from runstead.journal import Journal
 from runstead.ports import Bus, Model, PageRequest, Store
 from runstead.store.sqlite import SqliteStore
 from runstead.store.sqlite_writer import SqliteWriter
+from runstead.tools.toolbox import Toolbox
 from runstead.wire.base import RunId, ThreadId
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.events import LAST_EVENTS, StreamEvent
@@ -181,7 +182,7 @@ class Node:
             model=cast("Model", world.model),
             clock=world.clock,
             max_model_calls=8,
-            builtin=frozenset(),
+            toolbox=Toolbox(),
         )
         self.worker = Worker(tools, owner=name, capacity=capacity, times=LeaseTimes.of(LEASE_FOR))
         self.loops: list[asyncio.Task[None]] = []

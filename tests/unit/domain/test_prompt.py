@@ -35,7 +35,7 @@ def build(
     *,
     record: RunRecord | None = None,
     steps: Sequence[StepRecord] = (),
-    earlier: Sequence[RunStep] = (),
+    earlier: Sequence[StepRecord] = (),
     older: int = 0,
     budget: Budget = ROOMY,
 ) -> Prompt:
@@ -122,8 +122,8 @@ def test_words_that_were_deleted_are_not_missed():
     assert lines(build([message("1", "Hi")], steps=steps))[1:] == ["assistant: - calls a", "tool: 1 for a"]
 
 
-def earlier_run(*steps: RunStep, run_id: str = "run_0") -> list[RunStep]:
-    return [replace(step, run_id=RunId(run_id)) for step in steps]
+def earlier_run(*steps: RunStep, run_id: str = "run_0") -> list[StepRecord]:
+    return [stored(replace(step, run_id=RunId(run_id))) for step in steps]
 
 
 def test_an_earlier_runs_words_stay_with_the_calls_they_came_with():

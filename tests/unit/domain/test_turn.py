@@ -34,7 +34,7 @@ LATER = NOW + 5.5
 
 
 def action(record, now=NOW + 1.0, builtin=frozenset(), max_model_calls=64):
-    return turn.next_action(record, now=now, max_model_calls=max_model_calls, builtin=builtin)
+    return turn.next_action(record, now=now, max_model_calls=max_model_calls, able=builtin)
 
 
 # What is next
