@@ -1,0 +1,1 @@
+"""File contents: one adapter over an object-store library, with what local disks need beside it."""

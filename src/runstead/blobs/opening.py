@@ -1,0 +1,55 @@
+"""From a URL to contents: a folder of this machine, or a bucket."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import S3Store
+
+from runstead.blobs.contents import TROUBLE, StoredContents
+from runstead.blobs.local_disk import LocalContents
+from runstead.domain.errors import RunsteadError
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+# A store that does not answer costs an upload a few seconds and not minutes. An endpoint without TLS is somebody's own.
+_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
+_CLIENT: "ClientConfig" = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "1h", "allow_http": True}
+
+
+class UnusableContents(RunsteadError):
+    """File contents cannot be kept there. It ends the start."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"RUNSTEAD_BLOBS_URL: {where} cannot be used: {reason}.")
+
+
+async def open_contents(url: str, name: str) -> StoredContents:
+    """Contents under `name` in the place that a URL means; asked once, so that what is wrong is known at the start.
+
+    Keys, region and endpoint of a bucket are taken from the usual AWS_ variables. Raises UnusableContents.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        folder = Path(unquote(parts.path)) / name
+        try:
+            return LocalContents.open(folder)
+        except OSError as error:
+            raise UnusableContents(str(folder), error.strerror or str(error)) from error
+    where = f"s3://{parts.netloc}{parts.path}"
+    try:
+        store = S3Store(
+            parts.netloc,
+            prefix="/".join(part for part in (parts.path.strip("/"), name) if part),
+            client_options=_CLIENT,
+            retry_config=_RETRIES,
+        )
+        async for _ in obstore.list(store, chunk_size=1):
+            break
+    except TROUBLE as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise UnusableContents(where, f"{reason}; check bucket, AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL") from error
+    return StoredContents(store)
