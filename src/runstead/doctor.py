@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -44,14 +44,14 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _keys(chosen)
     yield _folder("data folder", chosen.data_dir)
     if chosen.is_postgres:
-        yield _server("store", lambda: app.ask_store(chosen), "Correct RUNSTEAD_DATABASE_URL, or start that server.")
+        yield _asked("store", _store_server(chosen), "Correct RUNSTEAD_DATABASE_URL, or start that server.")
     else:
         if chosen.database_path.parent != chosen.data_dir:
             yield _folder("store folder", chosen.database_path.parent)
         yield _disk(chosen.database_path)
         yield _store(chosen.database_path)
     if chosen.nats_url is not None:
-        yield _server("bus", lambda: app.ask_bus(chosen), "Correct RUNSTEAD_NATS_URL, or start that server.")
+        yield _asked("bus", _bus(chosen), "Correct the RUNSTEAD_NATS_ settings, or that server.")
     yield _model(chosen)
 
 
@@ -126,22 +126,42 @@ def _store(path: Path) -> Finding:
             str(error).rstrip("."),
             "Make it readable, restore a backup, or set RUNSTEAD_DATABASE_URL to another file.",
         )
-    version, known = state.version, state.known
+    return _schema(path, "", state.version, state.known, "" if state.holder is None else f"process {state.holder}")
+
+
+def _schema(where: object, release: str, version: int, known: int, holder: str) -> Finding:
     if version > known:
         remedy = "Start the newer release again, or restore a backup from before it was installed."
-        return Finding("store", f"{path} has schema {version}, and this release knows up to {known}", remedy)
-    words = f"{path}, schema {version}"
+        return Finding("store", f"{where} has schema {version}, and this release knows up to {known}", remedy)
+    words = f"{where}, {release}" + (f"schema {version}" if version else "no schema")
     if version < known:
         words += f", brought to {known} when the server starts"
-    return Finding("store", words if state.holder is None else f"{words}, served by process {state.holder}")
+    return Finding("store", f"{words}, served by {holder}" if holder else words)
 
 
-def _server(subject: str, ask: Callable[[], Awaitable[str]], remedy: str) -> Finding:
-    async def answer() -> str:
-        return await ask()
+async def _store_server(chosen: Settings) -> Finding:
+    state = await app.inspect_server(chosen)
+    if state.version < state.known and not state.may_create:
+        words = f"{state.where} has schema {state.version} of {state.known}, and its user may not create tables"
+        return Finding("store", words, "Give it a schema of its own, or start once as a user who may.")
+    link = "by TLS" if state.is_encrypted else "unencrypted"
+    return _schema(state.where, f"PostgreSQL {state.release} {link}, ", state.version, state.known, "")
 
+
+async def _bus(chosen: Settings) -> Finding:
+    state = await app.inspect_bus(chosen)
+    words = f"NATS {state.release} with JetStream"
+    if state.missing:
+        words += f", {' and '.join(state.missing)} made when the server starts"
+    elif set(state.replicas.values()) != {chosen.nats_replicas}:
+        found = ", ".join(f"{name} {count}" for name, count in sorted(state.replicas.items()))
+        words += f"; copies kept: {found}, brought to {chosen.nats_replicas} when the server starts"
+    return Finding("bus", words)
+
+
+def _asked(subject: str, look: Coroutine[object, object, Finding], remedy: str) -> Finding:
     try:
-        return Finding(subject, asyncio.run(answer()))
+        return asyncio.run(look)
     except RunsteadError as error:
         return Finding(subject, str(error).rstrip("."), remedy)
 
@@ -152,14 +172,14 @@ def _model(chosen: Settings) -> Finding:
         sentence, _, remedy = missing.partition(". ")
         return Finding("model", sentence, remedy)
     try:
-        return Finding("model", asyncio.run(_asked(chosen)))
+        return Finding("model", asyncio.run(_model_s_words(chosen)))
     except ModelFailed as failure:
         return Finding("model", failure.message.rstrip("."), "Start it, or correct the RUNSTEAD_MODEL_ settings.")
     except TimeoutError:
         return Finding("model", f"no answer within {MODEL_PATIENCE:g} seconds", "Look at the model's server.")
 
 
-async def _asked(chosen: Settings) -> str:
+async def _model_s_words(chosen: Settings) -> str:
     model = app.open_model(chosen)
     try:
         async with asyncio.timeout(MODEL_PATIENCE):

@@ -61,7 +61,10 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, bound: socket.socket, host: str, *, role: app.Role, on_start: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises what app.running raises at the start."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, bound, host, role, on_start))
+        try:
+            runner.run(_serve(settings, bound, host, role, on_start))
+        except asyncio.CancelledError:
+            log.info("stopped before it had started")
 
 
 async def _serve(
@@ -69,9 +72,12 @@ async def _serve(
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    serving_task = asyncio.current_task()
+    assert serving_task is not None
+    # Until there is something to drain: a start may wait long for others.
+    _on_stop_signals(serving_task.cancel)
     async with app.running(settings, bound_host=host, role=role) as node:
+        _on_stop_signals(stopping.set)
         config = uvicorn.Config(
             node.asgi,
             http=Connection,
@@ -116,6 +122,11 @@ async def _serve(
         checking.cancel()
         await asyncio.gather(stop, checking, return_exceptions=True)
     log.info("stopped")
+
+
+def _on_stop_signals(do: Callable[[], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, do)
 
 
 async def _check(model: Model) -> None:

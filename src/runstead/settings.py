@@ -269,7 +269,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         )
     if values["nats_certificate_key"] and not values["nats_certificate"]:
         key = str(values["nats_certificate_key"])
-        raise BadSetting("RUNSTEAD_NATS_CERTIFICATE_KEY", key, "RUNSTEAD_NATS_CERTIFICATE, which it is for, is not set.")
+        raise BadSetting(
+            "RUNSTEAD_NATS_CERTIFICATE_KEY", key, "RUNSTEAD_NATS_CERTIFICATE, which it is for, is not set."
+        )
     values["data_dir"] = (values["data_dir"] or _users_folder()).absolute()
     values["database_url"] = values["database_url"] or f"sqlite:///{values['data_dir'] / 'runstead.db'}"
     return Settings(**values)

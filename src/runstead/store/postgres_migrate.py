@@ -17,7 +17,7 @@ async def migrate(connection: Connection, where: str, migrations: Sequence[Migra
 
     A database that lacks nothing is only read, so its everyday user need not be allowed to create tables.
     """
-    while first_missing(await _version(connection), where, migrations) is not None:
+    while first_missing(await version_of(connection), where, migrations) is not None:
         await _apply_next(connection, where, migrations)
 
 
@@ -38,7 +38,8 @@ async def _apply_next(connection: Connection, where: str, migrations: Sequence[M
         )
 
 
-async def _version(connection: Connection) -> int:
+async def version_of(connection: Connection) -> int:
+    """The schema's version there; 0 if there is none."""
     if not await connection.fetchval(_HAS_TABLE):
         return 0
     version: int = await connection.fetchval(_VERSION)

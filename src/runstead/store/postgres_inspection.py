@@ -1,0 +1,47 @@
+"""A look at a PostgreSQL database without serving it: nothing is written, locked or migrated."""
+
+from msgspec import Struct
+
+from runstead.store.migrate import packaged_migrations
+from runstead.store.postgres_clock import DatabaseClock
+from runstead.store.postgres_connections import Limits, Server, close_politely
+from runstead.store.postgres_migrate import version_of
+from runstead.store.postgres_opening import told_clearly
+
+_ASK = """
+SELECT current_setting('server_version'),
+       coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+       (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())
+"""
+
+
+class ServerState(Struct, frozen=True):
+    """The server's release, the schema's version there and here, and whether a migration would be allowed."""
+
+    where: str
+    release: str
+    version: int
+    known: int
+    may_create: bool
+    is_encrypted: bool
+
+
+async def inspect_server(url: str) -> ServerState:
+    """Raises UnusableDatabase."""
+    server = Server(url, Limits(), DatabaseClock())
+    with told_clearly(server.where):
+        connection = await server.connect()
+        try:
+            release, may_create, is_encrypted = await connection.fetchrow(_ASK) or ("", False, False)
+            version = await version_of(connection)
+        finally:
+            await close_politely(connection)
+    # «15.18 (Debian 15.18-1)»
+    return ServerState(
+        server.where,
+        release.split()[0],
+        version,
+        packaged_migrations("postgres")[-1].version,
+        may_create,
+        bool(is_encrypted),
+    )
