@@ -1,0 +1,1 @@
+"""How files become text, text becomes vectors, and both are found again."""
