@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 from starlette.types import ASGIApp
@@ -27,6 +27,12 @@ from runstead.store.errors import UnusableDatabase
 from runstead.store.inspection import DatabaseState, inspect_file
 from runstead.store.sqlite import SqliteStore
 from runstead.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from runstead.bus.nats_dialing import Connecting
+    from runstead.bus.nats_inspection import BusState
+    from runstead.bus.nats_streams import Streams
+    from runstead.store.postgres_inspection import ServerState
 
 Role = Literal["all", "api", "worker"]
 """What a node does: answer and execute, or one of the two."""
@@ -128,25 +134,20 @@ class Missing(RunsteadError):
         super().__init__(f"{package} is not installed, which these settings need: pip install 'runstead[{extra}]'.")
 
 
-async def ask_store(settings: Settings) -> str:
-    """Whether the PostgreSQL server answers, in a line. Raises UnusableDatabase or Missing."""
+async def inspect_server(settings: Settings) -> "ServerState":
+    """What the PostgreSQL database holds, changing nothing. Raises UnusableDatabase or Missing."""
     with _extra("cluster"):
-        from runstead.store.postgres_clock import DatabaseClock
-        from runstead.store.postgres_connections import Limits, Server, close_politely
-        from runstead.store.postgres_opening import told_clearly
+        from runstead.store import postgres_inspection
 
-    server = Server(settings.database_url, Limits(), DatabaseClock())
-    with told_clearly(server.where):
-        connection = await server.connect()
-        await close_politely(connection)
-    return f"{server.where} answers"
+    return await postgres_inspection.inspect_server(settings.database_url)
 
 
-async def ask_bus(settings: Settings) -> str:
-    """Whether NATS answers and has JetStream, in a line. Raises UnusableBus."""
-    async with AsyncExitStack() as stack:
-        await _open_bus(settings, stack)
-    return "NATS answers, and its streams are declared"
+async def inspect_bus(settings: Settings) -> "BusState":
+    """What NATS has of ours, changing nothing. Raises UnusableBus or Missing."""
+    with _extra("cluster"):
+        from runstead.bus import nats_inspection
+
+    return await nats_inspection.inspect(*_bus_of(settings))
 
 
 class Ground(Struct, frozen=True):
@@ -174,11 +175,13 @@ async def _ground(settings: Settings) -> AsyncIterator[Ground]:
             from runstead.store.postgres import PostgresStore
             from runstead.store.postgres_connections import Limits
             from runstead.store.postgres_membership import Membership
+            from runstead.store.postgres_opening import once_it_answers
         is_alone = settings.nats_url is None
-        membership = Membership(settings.database_url, is_alone=is_alone)
-        await membership.join()
+        url, limits = settings.database_url, Limits(readers=settings.database_connections)
+        membership = Membership(url, is_alone=is_alone)
+        await once_it_answers(membership.join, settings.database_wait)
         stack.push_async_callback(membership.leave)
-        store = await PostgresStore.open(settings.database_url, limits=Limits(readers=settings.database_connections))
+        store = await once_it_answers(lambda: PostgresStore.open(url, limits=limits), settings.database_wait)
         stack.push_async_callback(store.close)
         bus = await _open_bus(settings, stack)
         yield Ground(store, bus, store.clock, is_alone=is_alone)
@@ -189,13 +192,25 @@ async def _open_bus(settings: Settings, stack: AsyncExitStack) -> NodeBus:
         return LocalBus()
     with _extra("cluster"):
         from runstead.bus.nats import NatsBus
-        from runstead.bus.nats_dialing import Connecting
-        from runstead.bus.nats_streams import Streams
 
-    bus = NatsBus(Connecting(url=settings.nats_url), Streams(replicas=settings.nats_replicas))
+    bus = NatsBus(*_bus_of(settings))
     stack.push_async_callback(bus.close)
     await bus.open()
     return bus
+
+
+def _bus_of(settings: Settings) -> "tuple[Connecting, Streams]":
+    from runstead.bus.nats_dialing import Connecting
+    from runstead.bus.nats_streams import Streams
+
+    connecting = Connecting(
+        url=settings.nats_url or "",
+        credentials=settings.nats_credentials,
+        ca_file=settings.nats_ca,
+        cert_file=settings.nats_certificate,
+        key_file=settings.nats_certificate_key,
+    )
+    return connecting, Streams(replicas=settings.nats_replicas)
 
 
 @asynccontextmanager
