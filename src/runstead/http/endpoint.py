@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from runstead.domain.errors import InvalidRequest, WrongStatus
-from runstead.http import sse
+from runstead.http import result_content, sse
 from runstead.http.api import Api, Call, RunStream, Version
 from runstead.http.bodies import read_json
 from runstead.http.decoding import decode
@@ -70,7 +70,7 @@ class Endpoint:
         )
         answer = await operation.handler(self._api, call)
         if isinstance(answer, RunStream):
-            view = v1.view_event if version == "v1" else None
+            view = _view_of_events(version, has_result_content=call.query.has_result_content)
             await sse.respond(self._api, answer, view, STREAM, receive, send)
             return
         shown = v1.view(answer) if version == "v1" else answer
@@ -90,6 +90,12 @@ class Endpoint:
 
     def _poll_after(self, run: Run) -> bytes:
         return SOON if time.time() - run.created_at < YOUNG else LATER
+
+
+def _view_of_events(version: Version, *, has_result_content: bool) -> sse.View | None:
+    if version == "v1":
+        return v1.view_event
+    return None if has_result_content else result_content.view_event
 
 
 def _in_v1_words(error: InvalidRequest) -> InvalidRequest:
