@@ -307,3 +307,11 @@ async def test_a_change_too_large_for_a_group_goes_alone(store) -> None:
     await store.commit(change(InsertThread(thread)))
 
     await asyncio.gather(*(store.commit(change(AddMessage(a_message(thread, "x" * 3_000_000)))) for _ in range(3)))
+
+
+async def test_an_answer_that_takes_long_is_waited_for_while_the_server_lives(server) -> None:
+    store = await PostgresStore.open(server.url(), limits=Limits(sign_of_life=1.0))
+    asked = time.monotonic()
+    await store.all_rows("SELECT pg_sleep(2)", {})
+    assert time.monotonic() - asked >= 2
+    await store.close()

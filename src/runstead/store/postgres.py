@@ -111,3 +111,4 @@ class PostgresStore(SqlReads):
     async def close(self) -> None:
         await self._writer.close()
         await self._readers.close()
+        await self._server.pulse.stop()

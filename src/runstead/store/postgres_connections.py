@@ -12,6 +12,7 @@ from msgspec import Struct
 from runstead.domain.errors import Unavailable
 from runstead.store.errors import UnusableDatabase
 from runstead.store.postgres_clock import DatabaseClock
+from runstead.store.postgres_pulse import Pulse
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -54,6 +55,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     # The server gives a statement up after this long; we give the connection up a little later.
     statement: float = 10.0
     lock: float = 2.0
+    # A server that lets somebody new wait for longer than this is out of reach for all.
+    sign_of_life: float = 3.0
     # How long a commit, or a read that finds every connection busy, waits before it is Unavailable.
     patience: float = 3.0
     readers: int = 4
@@ -67,6 +70,7 @@ class Server:
     def __init__(self, url: str, limits: Limits, clock: DatabaseClock) -> None:
         self.limits = limits
         self.clock = clock
+        self.pulse = Pulse(self._ask_for_a_sign_of_life)
         self._url = url
 
     @property
@@ -78,6 +82,16 @@ class Server:
 
     async def connect(self) -> Connection:
         """A connection that can write and commits durably. Raises TROUBLE, UnusableDatabase or Unavailable."""
+        if self.pulse.is_silent:
+            raise Unavailable("The database does not answer: it has been silent for a while.")
+        return await self._connect()
+
+    async def _ask_for_a_sign_of_life(self) -> None:
+        async with asyncio.timeout(self.limits.sign_of_life):
+            connection = await self._connect()
+        await close_politely(connection)
+
+    async def _connect(self) -> Connection:
         limits = self.limits
         try:
             connection: Connection = await asyncpg.connect(
@@ -150,6 +164,7 @@ class Readers:
         self._turns = asyncio.Semaphore(server.limits.readers)
         self._free: list[Connection] = []
         self._is_closed = False
+        server.pulse.on_silence(self._drop_free)
 
     async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
         """Ask once, and once more on a new connection if an old one turns out to be dead. Raises Unavailable."""
@@ -178,7 +193,7 @@ class Readers:
 
     async def _ask_on(self, connection: Connection, statement: str, arguments: Sequence[Any]) -> list[Any]:
         try:
-            found: list[Any] = await connection.fetch(statement, *arguments)
+            found: list[Any] = await self._server.pulse.watched(connection, connection.fetch(statement, *arguments))
         except BaseException as error:
             if is_usable_after(error):
                 self._free.append(connection)

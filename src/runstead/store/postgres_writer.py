@@ -6,8 +6,8 @@ The road and those not taken: docs/design/store.md.
 import asyncio
 import random
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
 
 import asyncpg
 from msgspec import Struct
@@ -19,12 +19,15 @@ from runstead.store.postgres_dialect import RENEW_LEASES, asked_alone, values
 from runstead.store.postgres_plan import Plan
 from runstead.store.rows import Row
 
+T = TypeVar("T")
+
 # Above 64 subtransactions PostgreSQL has to look each of them up on disk.
 _LARGEST_GROUP = 60
 # What one call may carry in all, unless a single change is larger.
 _LARGEST_CALL = 4_000_000
 _TRIES = 5
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_LEAVE_WITHIN = 1.0
 
 _APPLY = "SELECT * FROM apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 # Waits for a group of ours that is still under way, and shuts out one that has not begun.
@@ -83,6 +86,7 @@ class PostgresWriter:
         self._wanted = asyncio.Event()
         self._is_closing = False
         self._task = asyncio.create_task(self._serve(), name="runstead-store")
+        server.pulse.on_silence(self._abandon)
 
     async def commit(self, plan: Plan) -> RunsteadError | None:
         """Wait until a change is durable, or refused. Raises Unavailable.
@@ -110,7 +114,7 @@ class PostgresWriter:
         await self._session.connection.execute(_FORGET_THE_DEAD)
 
     async def close(self) -> None:
-        """Finish what was accepted."""
+        """Finish what was accepted, for as long as a server that answers takes."""
         self._is_closing = True
         self._wanted.set()
         await asyncio.shield(self._task)
@@ -125,7 +129,7 @@ class PostgresWriter:
                 break
         if self._session is not None:
             try:
-                await self._session.connection.execute(_STOP_WRITING, self._id)
+                await self._session.connection.execute(_STOP_WRITING, self._id, timeout=_LEAVE_WITHIN)
             except TROUBLE:
                 # Its row is forgotten in a week.
                 self._session.connection.terminate()
@@ -169,7 +173,7 @@ class PostgresWriter:
         for is_last in (False, True):
             session = await self._writing()
             try:
-                job.done(await session.connection.fetch(statement, *arguments))
+                job.done(await self._watched(session, session.connection.fetch(statement, *arguments)))
                 return
             except _OBSTACLES as error:
                 raise unavailable(error) from error
@@ -235,7 +239,8 @@ class PostgresWriter:
         self._number += 1
         sent_at = self._server.clock.start()
         try:
-            row = await session.connection.fetchrow(_APPLY, self._id, session.term, self._number, *call)
+            asked = session.connection.fetchrow(_APPLY, self._id, session.term, self._number, *call)
+            row = await self._watched(session, asked)
         except _OBSTACLES:
             raise
         except TROUBLE:
@@ -264,10 +269,13 @@ class PostgresWriter:
             else:
                 return self._session
 
+    async def _watched(self, session: _Session, answer: Awaitable[T]) -> T:
+        return await self._server.pulse.watched(session.connection, answer)
+
     async def _begin_session(self) -> _Session:
         connection = await self._server.connect()
         try:
-            row = await connection.fetchrow(_BEGIN_WRITING, self._id)
+            row = await self._server.pulse.watched(connection, connection.fetchrow(_BEGIN_WRITING, self._id))
         except BaseException:
             connection.terminate()
             raise
