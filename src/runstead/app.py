@@ -38,6 +38,10 @@ Role = Literal["all", "api", "worker"]
 """What a node does: answer and execute, or one of the two."""
 
 
+BLOBS = "blobs"
+"""The folder beside the database that keeps what files hold."""
+
+
 class SystemClock:
     """The machine's clock."""
 
@@ -132,6 +136,21 @@ class Missing(RunsteadError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed, which these settings need: pip install 'runstead[{extra}]'.")
+
+
+def copy_store(source: Path, target: Path) -> int:
+    """Copy a database file that may be in use; its schema's version. Raises UnusableDatabase or OSError."""
+    from runstead.store.sqlite_backup import copy_database
+
+    return copy_database(source, target)
+
+
+def copy_blobs(settings: Settings, target: Path) -> int:
+    """Copy what files hold, if a folder of this machine keeps it; how many there are. Raises OSError."""
+    from runstead.blobs.copying import copy_folder
+
+    source = settings.data_dir / BLOBS
+    return copy_folder(source, target / BLOBS) if source.is_dir() else 0
 
 
 async def inspect_server(settings: Settings) -> "ServerState":

@@ -150,6 +150,21 @@ def conformance(
     sys.exit(0 if is_alike else 1)
 
 
+@main.command()
+@click.argument("destination", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a backup that is there.")
+def backup(destination: Path, *, force: bool) -> None:
+    """Copy a single node's data to the folder DESTINATION, also while its server runs."""
+    from runstead.backup import back_up
+
+    try:
+        done = back_up(load_settings(), destination, force=force)
+    except RunsteadError as error:
+        raise click.ClickException(str(error)) from None
+    files = f", {done.files} files" if done.files else ""
+    click.echo(f"{destination}: schema {done.schema}{files}, {done.bytes / 2**20:.1f} MiB.")
+
+
 @main.group()
 def model() -> None:
     """The embedded model."""
