@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from runstead.bus.local import LocalBus
 from runstead.domain.change import Change, InsertAssistant
 from runstead.domain.errors import Unavailable
+from runstead.domain.file_writes import InsertFile
 from runstead.domain.records import RunRecord
 from runstead.executor import heartbeat, reconciler
 from runstead.executor.run_driver import Tools
@@ -20,18 +21,28 @@ from runstead.http.api import Api, Call
 from runstead.http.cancelling import cancel
 from runstead.http.queries import NO_QUERY
 from runstead.journal import Journal
-from runstead.ports import Bus, Model, PageRequest, Store
+from runstead.ports import Bus, Model, PageRequest, Sandbox, Store
 from runstead.store.sqlite import SqliteStore
 from runstead.store.sqlite_writer import SqliteWriter
+from runstead.tools import code_interpreter, file_search
 from runstead.tools.toolbox import Toolbox
-from runstead.wire.base import RunId, ThreadId
+from runstead.wire.base import AssistantId, FileId, RunId, ThreadId
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.events import LAST_EVENTS, StreamEvent
+from runstead.wire.files import File
 from runstead.wire.messages import Message
 from runstead.wire.models import Model as ModelCard
 from runstead.wire.run_steps import RunStep
 from runstead.wire.runs import CreateRun, Run, SubmitToolOutputs, ToolOutput
 from runstead.wire.threads import CreateThread
+from runstead.wire.tools import (
+    CodeInterpreterResources,
+    CodeInterpreterTool,
+    FileSearchResources,
+    FileSearchTool,
+    ToolResources,
+)
+from tests.contract.engine.tool_doubles import KeptFiles, ScriptedLibrary, ScriptedSandbox
 from tests.contract.engine.virtual_time import the_loop
 from tests.unit.domain.making import assistant, function_tool, piece, pieces, words
 from tests.unit.domain.stream_rules import StreamRules
@@ -61,7 +72,17 @@ HELLO: list[Beat] = [[words("Hel")], [words("lo")], [words(finish="stop")]]
 
 
 def calling(*ids: str, name: str = "f") -> list[Beat]:
-    return [[pieces(*(piece(name, "{}", index=i, id=id) for i, id in enumerate(ids)), finish="tool_calls")]]
+    return using(*((id, name, "{}") for id in ids))
+
+
+def using(*calls: tuple[str, str, str]) -> list[Beat]:
+    """A turn of calls: id, name, arguments."""
+    made = [piece(name, arguments, index=i, id=id) for i, (id, name, arguments) in enumerate(calls)]
+    return [[pieces(*made, finish="tool_calls")]]
+
+
+def saying(*pieces: str) -> list[Beat]:
+    return [*([words(piece)] for piece in pieces), [words(finish="stop")]]
 
 
 class ScriptedModel:
@@ -182,7 +203,7 @@ class Node:
             model=cast("Model", world.model),
             clock=world.clock,
             max_model_calls=8,
-            toolbox=Toolbox(),
+            toolbox=world.toolbox,
         )
         self.worker = Worker(tools, owner=name, capacity=capacity, times=LeaseTimes.of(LEASE_FOR))
         self.loops: list[asyncio.Task[None]] = []
@@ -233,6 +254,15 @@ class World:
         self.clock = Clock()
         self.bus = DeafBus(LocalBus(keep_for=math.inf))
         self.model = ScriptedModel()
+        self.sandbox = ScriptedSandbox()
+        self.library = ScriptedLibrary()
+        self.files = KeptFiles()
+        self.toolbox = Toolbox(
+            code_interpreter=code_interpreter.CodeInterpreterTool(
+                cast("Sandbox", self.sandbox), self.files, timeout=60.0
+            ),
+            file_search=file_search.FileSearchTool(self.library),
+        )
         self.nodes: list[Node] = []
         self.journal = Journal(cast("Store", Line(store)), cast("Bus", self.bus))
         self.api = Api(
@@ -267,7 +297,7 @@ class World:
 
     async def create_run(self, thread_id: ThreadId | None = None, **fields: Any) -> Run:
         thread_id = thread_id or await self.new_thread()
-        body = CreateRun(assistant_id="asst_1", **fields)
+        body = CreateRun(**({"assistant_id": "asst_1"} | fields))
         call = Call(version="v2", path={"thread_id": thread_id}, query=NO_QUERY, body=body)
         return cast("Run", await runs.create_run(self.api, call))
 
@@ -329,6 +359,9 @@ class World:
 
 
 TOOLS = [function_tool("f"), function_tool("g")]
+BUILTIN = AssistantId("asst_builtin")
+BUILTIN_TOOLS = [CodeInterpreterTool(), FileSearchTool(), function_tool("f")]
+RESOURCES = ToolResources(CodeInterpreterResources(["file-in"]), FileSearchResources(["vs_own"]))
 
 
 @asynccontextmanager
@@ -336,7 +369,11 @@ async def a_world(nodes: int = 1, capacity: int = 100) -> AsyncIterator[World]:
     store = await SqliteStore.open_memory(Clock())
     store._writer._to_commit = cast("Any", CommitHere(store._writer))
     world = World(store)
-    change = Change(writes=(InsertAssistant(assistant(tools=TOOLS)),))
+    able = assistant(id=BUILTIN, tools=BUILTIN_TOOLS, tool_resources=RESOURCES)
+    given = File(id=FileId("file-in"), bytes=1, created_at=0, filename="data.csv", purpose="assistants")
+    change = Change(
+        writes=(InsertFile(given), InsertAssistant(assistant(tools=TOOLS)), InsertAssistant(able)),
+    )
     await the_loop().with_thread(store.commit(change))
     try:
         for _ in range(nodes):

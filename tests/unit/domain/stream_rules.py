@@ -134,6 +134,7 @@ class StreamRules:
                     demand(call["id"] not in [c["id"] for c in calls], f"call {call['id']} twice")
                     calls.append(call)
                 else:
+                    demand(calls[index]["type"] == call["type"], "a call that changes its type")
                     accumulate(calls[index], call)
         elif what == "in_progress":
             demand(data == step, "a step that changed before anything came of it")
@@ -148,7 +149,7 @@ class StreamRules:
 
 
 def accumulate(whole: dict[str, Any], piece: dict[str, Any]) -> None:
-    """As the Python client does: strings join, objects merge, `index` and `type` are replaced, null becomes a value."""
+    """As the Python client does: strings join, objects merge, lists merge by `index`, null becomes a value."""
     for key, value in piece.items():
         if key in {"index", "type"} or whole.get(key) is None:
             whole[key] = value
@@ -157,18 +158,34 @@ def accumulate(whole: dict[str, Any], piece: dict[str, Any]) -> None:
         elif isinstance(value, dict):
             accumulate(whole[key], value)
         elif isinstance(value, list):
-            whole[key] += value
+            for item in value:
+                demand(item["index"] == len(whole[key]), f"{key}[{item['index']}] after {len(whole[key])} of them")
+                whole[key].append(item)
         else:
             raise BrokenStream(f"{key} is sent twice: clients add numbers")
 
 
 def _plain(part: dict[str, Any]) -> tuple[str, Any]:
+    """A part without what only deltas have."""
     kind = part["type"]
-    return kind, part[kind] if kind == "refusal" else part[kind]["value"]
+    if kind == "text":
+        return kind, (part[kind]["value"], _unplaced(part[kind].get("annotations", [])))
+    return kind, part[kind]
 
 
-def _call(call: dict[str, Any]) -> tuple[str, str, str]:
-    return call["id"], call["function"]["name"], call["function"]["arguments"]
+def _call(call: dict[str, Any]) -> tuple[Any, ...]:
+    kind, id = call["type"], call["id"]
+    if kind == "function":
+        return kind, id, call[kind]["name"], call[kind]["arguments"]
+    if kind == "code_interpreter":
+        return kind, id, call[kind]["input"], _unplaced(call[kind]["outputs"])
+    # API: what a search has found is told at the step's end only.
+    demand(kind == "file_search", f"no call is a {kind}")
+    return kind, id
+
+
+def _unplaced(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in item.items() if key != "index"} for item in items]
 
 
 def demand(holds: bool, otherwise: str) -> None:

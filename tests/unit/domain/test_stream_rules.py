@@ -51,12 +51,12 @@ def test_a_plain_run_goes_through():
 
 
 def test_a_run_that_waits_goes_through_and_goes_on():
-    opening = calls("s", id="call_1", function={"name": "f", "arguments": "", "output": None})
+    opening = calls("s", id="call_1", type="function", function={"name": "f", "arguments": "", "output": None})
     said = [*CREATED, *STEP, ("run.step.delta", opening), ("run.requires_action", run("requires_action"))]
     done = step("s", "completed")
     done["step_details"] = {
         "type": "tool_calls",
-        "tool_calls": [{"id": "call_1", "function": {"name": "f", "arguments": ""}}],
+        "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}],
     }
     read(*said, ("run.step.completed", done), ("run.queued", run("queued")))
 
