@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from msgspec import Struct
 from starlette.types import ASGIApp
 
+from runstead.blobs.opening import open_contents
 from runstead.bus.local import LocalBus
 from runstead.domain.errors import RunsteadError
-from runstead.executor import heartbeat, reconciler
+from runstead.executor import heartbeat, housekeeper, reconciler
 from runstead.executor.run_driver import Tools
 from runstead.executor.worker import LeaseTimes, Worker
 from runstead.http import application, auth, health, openapi
@@ -240,6 +241,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
     """
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(_ground(settings))
+        blobs = await open_contents(settings.blobs_url, await ground.store.contents_name())
         metrics = Metrics()
         model = TimedModel(open_model(settings), metrics)
         stack.push_async_callback(model.close)
@@ -263,6 +265,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         metrics.watch_executing(lambda: len(worker.drivers))
         api = Api(
             store=ground.store,
+            blobs=blobs,
             journal=journal,
             bus=ground.bus,
             desk=worker,
@@ -272,7 +275,11 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         )
         if ground.is_alone:
             await reconciler.adopt(worker)
-        loops = {"reconciler": reconciler.keep(worker)}
+            await housekeeper.tidy(ground.store, blobs)
+        loops = {
+            "reconciler": reconciler.keep(worker),
+            "housekeeper": housekeeper.keep(ground.store, blobs, journal, ground.clock),
+        }
         if role != "api":
             loops |= {
                 "offers": worker.serve_offers(),
@@ -313,7 +320,9 @@ def _asgi(
     served = (
         []
         if role == "worker"
-        else application.routes(api, max_body=settings.max_body, requires_beta=settings.requires_beta)
+        else application.routes(
+            api, max_body=settings.max_body, max_upload=settings.max_upload, requires_beta=settings.requires_beta
+        )
     )
     app: ASGIApp = application.Application(
         served,

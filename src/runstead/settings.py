@@ -24,6 +24,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     database_url: str
     database_connections: int
     database_wait: float
+    blobs_url: str
     nats_url: str | None
     nats_credentials: Path | None
     nats_ca: Path | None
@@ -44,6 +45,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     lease_for: float
     drain_for: float
     max_body: int
+    max_upload: int
     requires_beta: bool
     log_level: str
 
@@ -156,6 +158,14 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _blobs_url(value: str) -> str:
+    parts = urlsplit(value)
+    is_folder = parts.scheme == "file" and not parts.netloc and parts.path.strip("/")
+    if value and not (is_folder or (parts.scheme == "s3" and parts.netloc)):
+        raise ValueError("file:///path/to/a/folder or s3://bucket/prefix is needed.")
+    return value
+
+
 def _refuse_bad_port(address: str) -> None:
     try:
         # Reading the port is what checks it.
@@ -206,6 +216,13 @@ ENTRIES: tuple[Entry, ...] = (
         "seconds that a start waits for PostgreSQL to answer",
     ),
     Entry(
+        "RUNSTEAD_BLOBS_URL",
+        "blobs_url",
+        "",
+        _blobs_url,
+        "file:///FOLDER for the contents of files, in the data folder by default; or s3://BUCKET/PREFIX",
+    ),
+    Entry(
         "RUNSTEAD_NATS_URL",
         "nats_url",
         "",
@@ -248,6 +265,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("RUNSTEAD_LEASE_FOR", "lease_for", "6", _seconds(0.3, 3_600), "seconds a worker holds a run unrenewed"),
     Entry("RUNSTEAD_DRAIN_FOR", "drain_for", "15", _seconds(0, 3_600), "seconds a stop may take"),
     Entry("RUNSTEAD_MAX_BODY", "max_body", "33554432", _whole(1_024, 2**31), "bytes a JSON body may have"),
+    Entry("RUNSTEAD_MAX_UPLOAD", "max_upload", "536870912", _whole(1_024, 2**40), "bytes an uploaded file may have"),
     Entry("RUNSTEAD_REQUIRE_BETA_HEADER", "requires_beta", "", _flag, "1: refuse requests without OpenAI-Beta"),
     Entry("RUNSTEAD_LOG_LEVEL", "log_level", "info", _level, "debug, info, warning or error"),
 )
@@ -274,6 +292,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         )
     values["data_dir"] = (values["data_dir"] or _users_folder()).absolute()
     values["database_url"] = values["database_url"] or f"sqlite:///{values['data_dir'] / 'runstead.db'}"
+    values["blobs_url"] = values["blobs_url"] or (values["data_dir"] / "files").as_uri()
     return Settings(**values)
 
 

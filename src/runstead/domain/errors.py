@@ -21,6 +21,7 @@ RunsteadError
 ├── ToolFailed                a built-in tool cannot work now; its sentence becomes the run's last_error
 ├── ExtractionFailed          a file that gives no text; carries the store file's last_error
 ├── EmbeddingFailed           no vectors could be had
+├── ContentsMissing           a file whose contents are not within reach
 └── Unavailable               the store cannot answer now
 """
 
@@ -198,6 +199,17 @@ class EmbeddingFailed(RunsteadError):
 
 class ToolFailed(RunsteadError):
     """A built-in tool cannot do its work, whatever the model asks of it: the run ends with this sentence."""
+
+
+class ContentsMissing(RunsteadError):
+    """The file's row is here and its contents are not: most likely they lie on another node's disk."""
+
+    def __init__(self, id: str) -> None:
+        self.message = (
+            f"The contents of {id} are not within this node's reach. Nodes that share a database have to share file "
+            "contents too: set RUNSTEAD_BLOBS_URL to a bucket on all of them."
+        )
+        super().__init__(self.message)
 
 
 class Unavailable(RunsteadError):

@@ -8,9 +8,10 @@ from msgspec import Struct
 
 from runstead.domain import ids
 from runstead.domain.errors import Stale, Unavailable
+from runstead.http.forms import Form
 from runstead.http.queries import Query
 from runstead.journal import Journal
-from runstead.ports import Bus, Clock, Desk, Model, Store
+from runstead.ports import Blobs, Bus, Clock, Desk, Model, Store
 from runstead.wire.base import Body, RunId
 
 Version = Literal["v1", "v2"]
@@ -25,6 +26,7 @@ class Api(Struct, frozen=True, kw_only=True):
     """The server as its handlers see it."""
 
     store: Store
+    blobs: Blobs
     journal: Journal
     bus: Bus
     desk: Desk
@@ -49,6 +51,8 @@ class Call(Struct, Generic[B], frozen=True, kw_only=True):
     query: Query
     body: B
     last_event_id: str | None = None
+    form: Form | None = None
+    range: str | None = None
 
 
 class RunStream(Struct, frozen=True):

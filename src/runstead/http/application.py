@@ -28,11 +28,11 @@ NO_OPERATION = "none"
 """What a request is counted under that no operation answered."""
 
 
-def routes(api: Api, *, max_body: int, requires_beta: bool) -> list[Route]:
+def routes(api: Api, *, max_body: int, max_upload: int, requires_beta: bool) -> list[Route]:
     """The table as routes."""
     found = []
     for operation in OPERATIONS:
-        endpoint = Endpoint(api, operation, max_body=max_body, requires_beta=requires_beta)
+        endpoint = Endpoint(api, operation, max_body=max_body, max_upload=max_upload, requires_beta=requires_beta)
         route = Route(operation.path, endpoint, methods=[operation.method], name=operation.id)
         if operation.may_stream and route.methods is not None:
             # The head of a stream would come at once and its connection be held until the run rests.

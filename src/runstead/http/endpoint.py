@@ -4,15 +4,18 @@ import time
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from runstead.domain.errors import InvalidRequest, WrongStatus
-from runstead.http import result_content, sse
+from runstead.http import contents, result_content, sse
 from runstead.http.api import Api, Call, RunStream, Version
 from runstead.http.bodies import read_json
+from runstead.http.contents import Contents
 from runstead.http.decoding import decode
-from runstead.http.errors import UnknownUrl
+from runstead.http.errors import BodyTooLarge, UnknownUrl
+from runstead.http.forms import Form
 from runstead.http.operations import Operation
 from runstead.http.queries import parse_query
 from runstead.http.versions import version_of
@@ -36,10 +39,11 @@ YOUNG = 5
 class Endpoint:
     """An operation as ASGI."""
 
-    def __init__(self, api: Api, operation: Operation, *, max_body: int, requires_beta: bool) -> None:
+    def __init__(self, api: Api, operation: Operation, *, max_body: int, max_upload: int, requires_beta: bool) -> None:
         self._api = api
         self._operation = operation
         self._max_body = max_body
+        self._max_upload = max_upload
         self._requires_beta = requires_beta and operation.needs_beta
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,23 +60,49 @@ class Endpoint:
 
     async def _perform(self, version: Version, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         operation = self._operation
+        query = parse_query(
+            scope["query_string"],
+            is_list=operation.is_list,
+            # API: v1 had nothing to include.
+            has_include=operation.has_include and version == "v2",
+            has_filter=operation.has_filter,
+            limits=operation.limits,
+        )
+        if operation.is_upload:
+            await self._take_upload(Call(version=version, path={}, query=query, body=None), headers, receive, send)
+            return
         call: Call[Any] = Call(
             version=version,
             path=scope["path_params"],
-            query=parse_query(
-                scope["query_string"],
-                is_list=operation.is_list,
-                # API: v1 had nothing to include.
-                has_include=operation.has_include and version == "v2",
-            ),
+            query=query,
             body=await self._body(version, headers, receive),
             last_event_id=headers.get("last-event-id") if operation.is_resumable else None,
+            range=headers.get("range") if operation.is_download else None,
         )
         answer = await operation.handler(self._api, call)
         if isinstance(answer, RunStream):
             view = _view_of_events(version, has_result_content=call.query.has_result_content)
             await sse.respond(self._api, answer, view, STREAM, receive, send)
             return
+        if isinstance(answer, Contents):
+            await contents.respond(answer, scope, receive, send)
+            return
+        await self._answer(version, answer, send)
+
+    async def _take_upload(self, call: Call[None], headers: Headers, receive: Receive, send: Send) -> None:
+        form = Form(headers, receive, self._max_upload)
+        try:
+            answer = await self._operation.handler(self._api, replace(call, form=form))
+        except BodyTooLarge:
+            raise
+        except InvalidRequest:
+            await form.skip_rest()
+            raise
+        await form.skip_rest()
+        await self._answer(call.version, answer, send)
+
+    async def _answer(self, version: Version, answer: Any, send: Send) -> None:
+        operation = self._operation
         shown = v1.view(answer) if version == "v1" else answer
         answer_headers = [JSON]
         if operation.is_polled:

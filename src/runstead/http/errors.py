@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from runstead.domain.errors import InvalidRequest, ModelFailed, NotFound, Stale, Unavailable
+from runstead.domain.errors import ContentsMissing, InvalidRequest, ModelFailed, NotFound, Stale, Unavailable
 from runstead.http.refusals import short
 
 
@@ -65,6 +65,14 @@ class BodyTooLarge(InvalidRequest):
         super().__init__(f"The body of your request is too large: at most {maximum} bytes are accepted.")
 
 
+class RangeNotSatisfiable(InvalidRequest):
+    """Nothing of what was asked for lies within the contents, which have this many bytes."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"The requested range lies outside of the contents, which have {length} bytes.")
+        self.length = length
+
+
 class WrongContentType(InvalidRequest):
     def __init__(self, content_type: str, expected: str) -> None:
         super().__init__(f"Unsupported Content-Type '{short(content_type)}': send {expected}.")
@@ -98,10 +106,12 @@ STATUSES: dict[type[BaseException], tuple[int, str]] = {
     UnknownUrl: (404, "invalid_request_error"),
     MethodNotSupported: (405, "invalid_request_error"),
     BodyTooLarge: (413, "invalid_request_error"),
+    RangeNotSatisfiable: (416, "invalid_request_error"),
     ModelFailed: (502, "server_error"),
     # Somebody else was faster every time we tried: nothing is wrong with the request, and nothing was written.
     Stale: (503, "server_error"),
     Unavailable: (503, "server_error"),
+    ContentsMissing: (503, "server_error"),
     BaseException: (500, "server_error"),
 }
 
@@ -144,6 +154,8 @@ def answer(error: BaseException, request_id: str = "") -> ErrorAnswer:
         headers["retry-after"] = str(RETRY_AFTER)
     if isinstance(error, MethodNotSupported):
         headers["allow"] = ", ".join(error.allowed)
+    if isinstance(error, RangeNotSatisfiable):
+        headers["content-range"] = f"bytes */{error.length}"
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return ErrorAnswer(status=status, body=error_body(describe(error, request_id)), headers=headers)
@@ -157,6 +169,8 @@ def describe(error: BaseException, request_id: str = "") -> ErrorObject:
         )
     if isinstance(error, ModelFailed):
         return ErrorObject(message=_sound(error.message), type=type_, code=error.code)
+    if isinstance(error, ContentsMissing):
+        return ErrorObject(message=error.message, type=type_)
     if isinstance(error, Unavailable | Stale):
         return ErrorObject(message="The server cannot do this at the moment. Please try again.", type=type_)
     where = f" Its log tells more under request id {request_id}." if request_id else ""

@@ -17,11 +17,12 @@ from starlette.routing import Route
 from runstead import __version__
 from runstead.http.errors import ErrorBody, StreamError
 from runstead.http.operations import OPERATIONS, Operation
-from runstead.http.queries import MAX_LIMIT, RESULT_CONTENT
+from runstead.http.queries import RESULT_CONTENT, Limits
 from runstead.ports import PageRequest
-from runstead.wire import assistants, events, messages, run_steps, runs, threads
+from runstead.wire import assistants, events, files, messages, run_steps, runs, threads
 from runstead.wire.base import ListPage, Resource
 from runstead.wire.v1 import assistants as v1_assistants
+from runstead.wire.v1 import files as v1_files
 from runstead.wire.v1 import messages as v1_messages
 from runstead.wire.v1 import run_steps as v1_run_steps
 from runstead.wire.v1 import runs as v1_runs
@@ -35,6 +36,7 @@ V1_ANSWERS: dict[type[Resource], type[Resource]] = {
     messages.Message: v1_messages.Message,
     runs.Run: v1_runs.Run,
     run_steps.RunStep: v1_run_steps.RunStep,
+    files.File: v1_files.File,
 }
 """What v1 is answered where v2 is answered something else."""
 
@@ -47,13 +49,7 @@ _VERSION: Json = {
     "schema": {"type": "string", "examples": ["assistants=v2", "assistants=v1"]},
     "description": "Which version the request and its answer are written in; v2 without it, unless it is required here.",
 }
-_PAGE: list[Json] = [
-    {
-        "name": "limit",
-        "in": "query",
-        "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": PageRequest().limit},
-        "description": "How many objects at most.",
-    },
+_ORDER: list[Json] = [
     {
         "name": "order",
         "in": "query",
@@ -68,6 +64,19 @@ _RUN_ID: Json = {
     "in": "query",
     "schema": {"type": "string"},
     "description": "Only the messages that this run wrote.",
+}
+_PURPOSE: Json = {
+    "name": "purpose",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "Only files of this purpose.",
+}
+_RANGE: Json = {
+    "name": "Range",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "examples": ["bytes=0-1023"]},
+    "description": "The bytes to be sent; a list of ranges is answered with the whole.",
 }
 _INCLUDE: Json = {
     "name": "include[]",
@@ -84,6 +93,8 @@ _LAST_EVENT: Json = {
 }
 _MORE_QUERY: dict[str, Json] = {
     "list_messages": _RUN_ID,
+    "list_files": _PURPOSE,
+    "get_file_content": _RANGE,
     "create_run": _INCLUDE,
     "list_run_steps": _INCLUDE,
     "get_run_step": _INCLUDE,
@@ -149,9 +160,18 @@ def _operation(operation: Operation, path: str) -> Json:
     if operation.body is not None:
         described["requestBody"] = {
             "required": not operation.is_body_optional,
-            "content": {"application/json": {"schema": _any_of(_body_refs(operation))}},
+            "content": _form(operation) if operation.is_upload else _json(_body_refs(operation)),
         }
     return described
+
+
+def _json(names: list[str]) -> Json:
+    return {"application/json": {"schema": _any_of(names)}}
+
+
+def _form(operation: Operation) -> Json:
+    contents = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+    return {"multipart/form-data": {"schema": {"allOf": [contents, *map(_ref, _body_refs(operation))]}}}
 
 
 def _summary(operation: Operation) -> str:
@@ -164,14 +184,26 @@ def _parameters(operation: Operation, path: str) -> list[Json]:
         for name in re.findall(r"{(\w+)}", path)
     ]
     # Models come whole, whatever a client asks for.
-    page = _PAGE if operation.is_list and operation.needs_beta else []
+    page = _page(operation.limits) if operation.is_list else []
     more = [_MORE_QUERY[operation.id]] if operation.id in _MORE_QUERY else []
     more += [_LAST_EVENT] if operation.is_resumable else []
     return [*in_path, *([_VERSION] if operation.needs_beta else []), *page, *more]
 
 
+def _page(limits: Limits) -> list[Json]:
+    limit: Json = {
+        "name": "limit",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": limits.most, "default": limits.default},
+        "description": "How many objects at most.",
+    }
+    return [limit, *_ORDER]
+
+
 def _answer(operation: Operation) -> Json:
-    content: Json = {"application/json": {"schema": _any_of(_answer_refs(operation))}}
+    if operation.is_download:
+        return {"description": "The bytes.", "content": {"application/octet-stream": {}}}
+    content = _json(_answer_refs(operation))
     stream = {"text/event-stream": {"schema": {"type": "string"}, "x-events": _event_refs()}}
     if operation.is_resumable:
         return {"description": f"Server-sent events. {_EVENTS}", "content": stream}

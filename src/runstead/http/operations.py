@@ -8,11 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from runstead.http import assistants, messages, models, run_steps, runs, threads
+from runstead.http import assistants, files, messages, models, run_steps, runs, threads
 from runstead.http.api import Version
+from runstead.http.queries import USUAL, Limits
 from runstead.wire import v1
 from runstead.wire.assistants import Assistant, CreateAssistant, ModifyAssistant
 from runstead.wire.base import Body, Deleted, ListPage
+from runstead.wire.files import CreateFile, File
 from runstead.wire.messages import CreateMessage, Message, ModifyMessage
 from runstead.wire.models import Model
 from runstead.wire.run_steps import RunStep
@@ -38,6 +40,12 @@ class Operation(Struct, frozen=True, kw_only=True):
     needs_beta: bool = True
     may_stream: bool = False
     is_resumable: bool = False
+    # A form with a part named `file`, beside what the body says.
+    is_upload: bool = False
+    # The answer is a file's bytes.
+    is_download: bool = False
+    has_filter: bool = False
+    limits: Limits = USUAL
 
     def body_in(self, version: Version) -> type[Body] | None:
         """What this version's clients send."""
@@ -69,6 +77,7 @@ ASSISTANT = "/v1/assistants/{assistant_id}"
 THREAD = "/v1/threads/{thread_id}"
 MESSAGE = f"{THREAD}/messages/{{message_id}}"
 RUN = f"{THREAD}/runs/{{run_id}}"
+FILE = "/v1/files/{file_id}"
 
 OPERATIONS: tuple[Operation, ...] = (
     _list("/v1/assistants", assistants.list_assistants, Assistant),
@@ -110,6 +119,12 @@ OPERATIONS: tuple[Operation, ...] = (
     _post(f"{RUN}/cancel", runs.cancel_run, Run, None),
     _list(f"{RUN}/steps", run_steps.list_run_steps, RunStep, has_include=True),
     _get(f"{RUN}/steps/{{step_id}}", run_steps.get_run_step, RunStep, has_include=True),
+    # API: files belong to no version, and a list of them is as long as can be unless it is asked to be shorter.
+    _list("/v1/files", files.list_files, File, needs_beta=False, limits=Limits(10_000, 10_000)),
+    _post("/v1/files", files.create_file, File, CreateFile, needs_beta=False, is_upload=True),
+    _get(FILE, files.get_file, File, needs_beta=False),
+    _delete(FILE, files.delete_file, needs_beta=False),
+    _get(f"{FILE}/content", files.get_file_content, File, needs_beta=False, is_download=True),
     # API: models come all at once, and no parameter is read.
     _list("/v1/models", models.list_models, Model, needs_beta=False, is_list=False),
     _get("/v1/models/{model:path}", models.get_model, Model, needs_beta=False),

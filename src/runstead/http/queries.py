@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast, get_args
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -10,12 +10,24 @@ from msgspec import Struct
 from runstead.domain.errors import InvalidRequest
 from runstead.http.refusals import InvalidType, InvalidValue, NullCharacter, OutOfRange
 from runstead.ports import PageRequest
+from runstead.wire.vector_stores import IngestionStatus
 
 MAX_LIMIT = 100
+STATES = get_args(IngestionStatus)
 RESULT_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _MAX_PARAMETERS = 100
+
+
+class Limits(NamedTuple):
+    """How many objects a page has if nothing is said, and at most."""
+
+    default: int = PageRequest().limit
+    most: int = MAX_LIMIT
+
+
+USUAL = Limits()
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -23,6 +35,8 @@ class Query(Struct, frozen=True, kw_only=True):
 
     page: PageRequest
     run_id: str | None = None
+    purpose: str | None = None
+    filter: IngestionStatus | None = None
     # Whether file search results are to be shown with their content.
     has_result_content: bool = False
 
@@ -31,10 +45,17 @@ NO_QUERY = Query(page=PageRequest())
 """What an empty query string asks for."""
 
 
-def parse_query(query_string: bytes, *, is_list: bool = True, has_include: bool = True) -> Query:
+def parse_query(
+    query_string: bytes,
+    *,
+    is_list: bool = True,
+    has_include: bool = True,
+    has_filter: bool = False,
+    limits: Limits = USUAL,
+) -> Query:
     """Read of a raw query string what the operation knows; raises InvalidRequest."""
     if not (query_string and (is_list or has_include)):
-        return NO_QUERY
+        return NO_QUERY if limits is USUAL else Query(page=PageRequest(limit=limits.default))
     pairs = _pairs(query_string)
     has_result_content = has_include and _includes_content(pairs)
     if not is_list:
@@ -43,12 +64,14 @@ def parse_query(query_string: bytes, *, is_list: bool = True, has_include: bool 
     last = {name: value for name, value in pairs if value}
     return Query(
         page=PageRequest(
-            limit=_limit(last.get("limit")),
+            limit=_limit(last.get("limit"), limits),
             order=_order(last.get("order")),
             after=_id(last, "after"),
             before=_id(last, "before"),
         ),
         run_id=_id(last, "run_id"),
+        purpose=_id(last, "purpose"),
+        filter=_state(last.get("filter")) if has_filter else None,
         has_result_content=has_result_content,
     )
 
@@ -60,16 +83,16 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
         raise InvalidRequest(f"Too many query parameters: at most {_MAX_PARAMETERS} are read.") from None
 
 
-def _limit(value: str | None) -> int:
+def _limit(value: str | None, limits: Limits) -> int:
     if value is None:
-        return PageRequest().limit
+        return limits.default
     if not _INTEGER.fullmatch(value):
         raise InvalidType("limit", ["integer"], "string")
     limit = int(value)
     if limit < 1:
         raise OutOfRange("limit", "integer", limit, minimum=1)
-    if limit > MAX_LIMIT:
-        raise OutOfRange("limit", "integer", limit, maximum=MAX_LIMIT)
+    if limit > limits.most:
+        raise OutOfRange("limit", "integer", limit, maximum=limits.most)
     return limit
 
 
@@ -79,6 +102,12 @@ def _order(value: str | None) -> Literal["asc", "desc"]:
     if value not in {"asc", "desc"}:
         raise InvalidValue("order", value, ["asc", "desc"])
     return cast(Literal["asc", "desc"], value)
+
+
+def _state(value: str | None) -> IngestionStatus | None:
+    if value is not None and value not in STATES:
+        raise InvalidValue("filter", value, STATES)
+    return cast(IngestionStatus | None, value)
 
 
 def _id(values: Mapping[str, str], name: str) -> str | None:

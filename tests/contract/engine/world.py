@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
+from obstore.store import MemoryStore
+
+from runstead.blobs.contents import StoredContents
 from runstead.bus.local import LocalBus
 from runstead.domain.change import Change, InsertAssistant
 from runstead.domain.errors import Unavailable
@@ -267,6 +270,7 @@ class World:
         self.journal = Journal(cast("Store", Line(store)), cast("Bus", self.bus))
         self.api = Api(
             store=cast("Store", Line(store)),
+            blobs=StoredContents(MemoryStore()),
             journal=self.journal,
             bus=cast("Bus", self.bus),
             desk=self,

@@ -90,9 +90,12 @@ def test_every_schema_is_used(document):
 def test_a_body_is_described_for_each_version(document, operation):
     body = described(document, operation)["requestBody"]
     schemas = document["components"]["schemas"]
-    described_fields = [
-        set(schemas[name]["properties"]) for name in names(body["content"]["application/json"]["schema"])
-    ]
+    if operation.is_upload:
+        contents, *fields = body["content"]["multipart/form-data"]["schema"]["allOf"]
+        assert list(contents["properties"]) == ["file"]
+    else:
+        fields = [body["content"]["application/json"]["schema"]]
+    described_fields = [set(schemas[name]["properties"]) for each in fields for name in names(each)]
 
     assert body["required"] is not operation.is_body_optional
     for version in operation.versions:
@@ -123,13 +126,14 @@ def test_streaming_is_noted_where_it_is_offered(document):
     for operation in OPERATIONS:
         content = described(document, operation)["responses"]["200"]["content"]
         assert ("text/event-stream" in content) is operation.may_stream
-        assert ("application/json" in content) is not operation.is_resumable
+        assert ("application/json" in content) is not (operation.is_resumable or operation.is_download)
+        assert ("application/octet-stream" in content) is operation.is_download
 
 
 def test_lists_take_their_parameters(document):
     for operation in OPERATIONS:
         queries = {each["name"] for each in described(document, operation)["parameters"] if each["in"] == "query"}
-        assert ({"limit", "order", "after", "before"} <= queries) is (operation.is_list and operation.needs_beta)
+        assert ({"limit", "order", "after", "before"} <= queries) is operation.is_list
 
 
 def test_refusals_have_the_apis_shape(document):

@@ -11,12 +11,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from runstead.wire import assistants as v2_assistants
+from runstead.wire import files as v2_files
 from runstead.wire import messages as v2_messages
 from runstead.wire import run_steps as v2_run_steps
 from runstead.wire import runs as v2_runs
 from runstead.wire import threads as v2_threads
 from runstead.wire.base import Body, ListPage, Resource
-from runstead.wire.v1 import assistants, messages, run_steps, runs, threads
+from runstead.wire.v1 import assistants, files, messages, run_steps, runs, threads
 from runstead.wire.v1.base import V1Body
 from runstead.wire.v1.events import view_event
 from runstead.wire.v1.runs import view_status
@@ -39,6 +40,7 @@ _VIEWS: dict[type[Resource], Callable[[Any], Resource]] = {
     v2_messages.Message: messages.view,
     v2_runs.Run: runs.view,
     v2_run_steps.RunStep: run_steps.view,
+    v2_files.File: files.view,
 }
 
 
