@@ -59,12 +59,16 @@ def _binaries(home: Path) -> Path:
 class PostgresServer:
     """A server with a data folder of its own, below /tmp because a socket's path must be short."""
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, primary: "PostgresServer | None" = None) -> None:
         self.home = home
         self.port = port
         self._binaries = _binaries(home)
         self._process: subprocess.Popen[Any] | None = None
-        self._run("initdb", "-D", str(home / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N")
+        data = str(home / "data")
+        if primary is None:
+            self._run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N")
+        else:
+            self._run("pg_basebackup", "-D", data, "-d", primary.url(), "-R", "-c", "fast", "-N")
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={self.home}&port={self.port}"
@@ -101,6 +105,10 @@ class PostgresServer:
             self._process.wait(STARTS_WITHIN)
             self._process = None
 
+    def promote(self) -> None:
+        """Make a standby a server that takes writes."""
+        assert self.sql("SELECT pg_promote()") == "t"
+
     def sql(self, script: str, database: str = "postgres") -> str:
         return self._run(
             "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", script
@@ -120,13 +128,13 @@ class PostgresServer:
 
 
 @contextmanager
-def a_server() -> Iterator[PostgresServer]:
-    """A running server that is gone, with its data, at the end of the block."""
+def a_server(primary: PostgresServer | None = None) -> Iterator[PostgresServer]:
+    """A running server, or a standby of another, that is gone, with its data, at the end of the block."""
     home = Path(tempfile.mkdtemp(prefix="pg-"))
     if unprivileged := _unprivileged():
         os.chown(home, unprivileged["user"], unprivileged["group"])
     try:
-        server = PostgresServer(home, _free_port())
+        server = PostgresServer(home, _free_port(), primary)
         server.start()
         try:
             yield server

@@ -1,4 +1,4 @@
-"""What dies is another's to go on with: nodes, the bus, the database."""
+"""Nodes that die, leave or stand still: their runs are another's to go on with."""
 
 import signal
 import time
@@ -73,41 +73,3 @@ def test_a_frozen_node_writes_and_says_nothing_when_it_wakes(cluster: Cluster, m
         )
     assert told.endswith("By another")
     assert "four" not in told
-
-
-def test_without_nats_runs_go_on_and_new_ones_start(cluster: Cluster, model: Model):
-    node = cluster.node()
-    api_only = cluster.node("--role", "api")
-    drama = cluster.drama(api_only, model)
-    model.will(calls(call("look")), text(WORDS), repeat=True)
-    run = drama.rested(drama.start()["id"])
-    cluster.nats.kill()
-    for server in (node, api_only):
-        ready = lambda server=server: Api(server.url).send("GET", "//readyz")  # noqa: E731
-        assert eventually(ready, lambda answer: answer.json["status"] == "degraded").status == 200
-    asked = time.monotonic()
-    drama.submit(run)
-    assert drama.ended(run["id"])["status"] == "completed"
-    assert time.monotonic() - asked < 6
-    cluster.nats.start()
-    eventually(lambda: Api(node.url).send("GET", "//readyz").json["status"], lambda word: word == "ready")
-
-
-def test_without_its_database_a_node_says_so_and_heals(cluster: Cluster, model: Model):
-    node = cluster.node()
-    drama = cluster.drama(node, model)
-    model.will(text(WORDS), repeat=True)
-    done = drama.ended(drama.start()["id"])
-    cluster.postgres.stop(signal.SIGKILL)
-    try:
-        refused = drama.api.send("GET", f"{drama.path}/runs/{done['id']}")
-        assert refused.status == 503
-        assert refused.headers["retry-after"]
-        assert refused.error["type"] == "server_error"
-        assert drama.api.send("GET", "//readyz").status == 503
-        assert drama.api.send("GET", "//healthz").status == 200
-    finally:
-        cluster.postgres.start()
-    assert eventually(lambda: drama.api.send("GET", "//readyz").status, lambda status: status == 200)
-    assert drama.run(done["id"]) == done
-    assert drama.ended(drama.start()["id"])["status"] == "completed"
