@@ -25,18 +25,14 @@ class Ending(Struct, frozen=True):
 class Box(Protocol):
     """One Python behind its walls. The line is only as good as `protocol` makes it."""
 
-    @property
-    def reader(self) -> asyncio.StreamReader: ...
-
-    @property
-    def writer(self) -> asyncio.StreamWriter: ...
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
 
     async def stage(self, key: str, contents: AsyncIterator[bytes]) -> None:
         """Make a file readable inside as /mnt/originals/KEY, for this box alone. Raises NoBox."""
 
-    @property
-    def originals(self) -> Path | None:
-        """Where those files lie on this machine, if they do."""
+    originals: Path | None
+    """Where its originals lie on this machine, if they do."""
 
     async def ended(self, within: float) -> Ending:
         """Wait until it has ended by itself, as long as that; then end it. Nothing of it is left afterwards."""

@@ -86,42 +86,49 @@ class Chosen:
         return await asyncio.shield(self._choosing)
 
     async def _choose(self) -> Sessions:
-        reasons = []
         try:
-            for candidate in self._candidates:
-                if candidate.make is None:
-                    reasons.append(f"{candidate.name}: {candidate.why_not}")
-                    continue
-                launcher = candidate.make()
-                try:
-                    await self._try(launcher)
-                except NoBox as error:
-                    reasons.append(f"{candidate.name}: {explained(str(error))}")
-                    await launcher.close()
-                except BaseException:
-                    await asyncio.shield(launcher.close())
-                    raise
-                else:
-                    log.info("model-written code can be run", launcher=launcher.name, lacks=launcher.lacks())
-                    sessions = Sessions(launcher, self._limits)
-                    sessions.start()
-                    return sessions
+            launcher = await choose(self._candidates, self._limits, is_strict=self._is_strict)
         finally:
             self._chosen_at = asyncio.get_running_loop().time()
-        log.warning("model-written code cannot be run", reasons=reasons)
-        raise SandboxUnavailable(
-            f"code_interpreter is not available on this server: no working sandbox ({'; '.join(reasons)}). "
-            "See docs/security.md."
-        )
+        sessions = Sessions(launcher, self._limits)
+        sessions.start()
+        return sessions
 
-    async def _try(self, launcher: Launcher) -> None:
-        box = await launcher.open()
-        session = Session(box, self._limits)
+
+async def choose(candidates: Sequence[Candidate], limits: Limits, *, is_strict: bool = False) -> Launcher:
+    """The first launcher that passes its trial. Raises SandboxUnavailable with the reason of each."""
+    reasons = []
+    for candidate in candidates:
+        if candidate.make is None:
+            reasons.append(f"{candidate.name}: {candidate.why_not}")
+            continue
+        launcher = candidate.make()
         try:
-            await session.greet()
-            await probe(box, session)
-        finally:
-            await asyncio.shield(session.end())
-        lacks = launcher.lacks()
-        if self._is_strict and lacks is not None:
-            raise NoBox(f"RUNSTEAD_SANDBOX_STRICT is set, and {lacks}")
+            await _try(launcher, limits, is_strict=is_strict)
+        except NoBox as error:
+            reasons.append(f"{candidate.name}: {explained(str(error))}")
+            await launcher.close()
+        except BaseException:
+            await asyncio.shield(launcher.close())
+            raise
+        else:
+            log.info("model-written code can be run", launcher=launcher.name, lacks=launcher.lacks())
+            return launcher
+    log.warning("model-written code cannot be run", reasons=reasons)
+    raise SandboxUnavailable(
+        f"code_interpreter is not available on this server: no working sandbox ({'; '.join(reasons)}). "
+        "See docs/security.md."
+    )
+
+
+async def _try(launcher: Launcher, limits: Limits, *, is_strict: bool) -> None:
+    box = await launcher.open()
+    session = Session(box, limits)
+    try:
+        await session.greet()
+        await probe(box, session)
+    finally:
+        await asyncio.shield(session.end())
+    lacks = launcher.lacks()
+    if is_strict and lacks is not None:
+        raise NoBox(f"RUNSTEAD_SANDBOX_STRICT is set, and {lacks}")

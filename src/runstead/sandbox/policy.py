@@ -60,7 +60,7 @@ def arguments(layout: Layout, originals: str, limits: Limits) -> list[str]:
         *("--uid", str(USER), "--gid", str(USER), "--hostname", "sandbox", "--cap-drop", "ALL"),
         *("--seccomp", str(SECCOMP_DESCRIPTOR)),
         "--clearenv",
-        *_each("--setenv", environment(layout).items()),
+        *_each("--setenv", environment(layout.python).items()),
         *_memory("/tmp", limits.scratch, "1777"),  # noqa: S108 - inside, where it is the session's own
         *_memory("/mnt/data", limits.disk, "0755"),
         *("--ro-bind", originals, ORIGINALS),
@@ -85,9 +85,9 @@ def command(python: str) -> list[str]:
     return [python, "-s", AGENT]
 
 
-def environment(layout: Layout) -> dict[str, str]:
+def environment(python: str) -> dict[str, str]:
     """All that code finds in its environment."""
-    return {"PATH": f"{Path(layout.python).parent}:/usr/bin:/bin", **ALWAYS_SET}
+    return {"PATH": f"{Path(python).parent}:/usr/bin:/bin", **ALWAYS_SET}
 
 
 def _each(option: str, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:

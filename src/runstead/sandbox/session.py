@@ -16,7 +16,12 @@ START_LIMIT = 15.0
 END_LIMIT = 2.0
 """Seconds for a box to end by itself, so that its reason is known."""
 WAITING = 16
-"""Frames that are read before somebody asks for them; the rest stays in the line, and whoever sends it waits."""
+"""Frames of a call that are read before they are looked at; the rest stays in the line, and whoever sends it waits."""
+SPARE_FRAMES = 20_000
+"""Frames of a call beside one for each byte of output."""
+BREATH = 64
+NOBODY = "-"
+"""The call that is none: frames for it are dropped."""
 
 
 class Lost(Exception):
@@ -30,7 +35,8 @@ class Session:
         self._box, self._limits = box, limits
         self._frames: asyncio.Queue[tuple[Frame, bytes] | None] = asyncio.Queue(WAITING)
         self._listening = asyncio.create_task(self._listen(), name="sandbox session")
-        self._call = ""
+        self._call = NOBODY
+        self._heard = 0
         self._ending: Ending | None = None
         self._fault = ""
         self.born = asyncio.get_running_loop().time()
@@ -90,7 +96,7 @@ class Session:
     async def call(self, code: str, timeout: float) -> Harvest:
         """Run code and gather what comes of it. Raises Broken, with what had come, if the session ends over it."""
         harvest = Harvest(secrets.token_hex(8), self._limits)
-        self._call, self.is_new = harvest.call, False
+        self._call, self.is_new, self._heard = harvest.call, False, 0
         limits = self._limits
         try:
             self._send(
@@ -107,7 +113,7 @@ class Session:
         except Lost as lost:
             raise Broken(harvest, str(lost)) from None
         finally:
-            self._call = ""
+            self._call = NOBODY
             self._may_hurry = self._is_hurried = False
         return harvest
 
@@ -168,7 +174,10 @@ class Session:
     async def _listen(self) -> None:
         try:
             while True:
-                await self._frames.put(await protocol.read_frame(self._box.reader))
+                frame, raw = await protocol.read_frame(self._box.reader)
+                await self._count()
+                if frame.id == self._call or isinstance(frame, Ready):
+                    await self._frames.put((frame, raw))
         except (EOFError, ConnectionError):
             pass
         except Garbled as garbled:
@@ -176,6 +185,14 @@ class Session:
         finally:
             with suppress(asyncio.QueueFull):
                 self._frames.put_nowait(None)
+
+    async def _count(self) -> None:
+        self._heard += 1
+        if self._heard > self._limits.logs + SPARE_FRAMES:
+            raise Garbled("more frames than anybody needs")
+        if self._heard % BREATH == 0:
+            # Frames that are there already are read without a pause; others want to be served too.
+            await asyncio.sleep(0)
 
     def _send(self, op: str, raw: bytes = b"", **fields: object) -> None:
         self._box.writer.write(protocol.encode(op, raw, **fields))

@@ -25,10 +25,6 @@ START_LIMIT = 30.0
 FOLDER_PREFIX = "runstead-sandbox-"
 
 
-class Order(dict[str, Any]):
-    """What the keeper is asked to start; plain JSON, since it reads it without any library."""
-
-
 class Kept:
     """A process that the keeper started for us."""
 
@@ -133,7 +129,10 @@ class Warden:
         try:
             self.send(order, descriptors)
             kept.pid = await asyncio.wait_for(started, START_LIMIT)
-        except (TimeoutError, asyncio.CancelledError):
+        except TimeoutError:
+            kept.kill()
+            raise NoBox("the process that keeps sandboxes does not answer") from None
+        except asyncio.CancelledError:
             kept.kill()
             raise
         finally:

@@ -1,0 +1,222 @@
+"""gVisor: a kernel of its own between the code and ours. The strongest of the launchers, where a recent runsc is installed.
+
+Old releases hang now and then, and let code cut uploaded files short on this machine unless they are told not to touch
+files directly; so it is told, starts are bounded in time, and the trial looks at the file afterwards.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from runstead.sandbox import cgroups, machine, policy, staging
+from runstead.sandbox.box import Ending, NoBox
+from runstead.sandbox.interpreter import Interpreter
+from runstead.sandbox.limits import MIB, Limits
+from runstead.sandbox.machine import Machine, Users
+from runstead.sandbox.tail import read_tail
+from runstead.sandbox.warden import Kept, Warden, sweep
+
+NICE = 15
+OVERHEAD = 256 * MIB
+"""What its kernel needs for itself, beside the session's memory."""
+FLAGS = (
+    "--rootless",
+    "--network=none",
+    "--ignore-cgroups",
+    "--directfs=false",
+    "--overlay2=none",
+    "--host-uds=none",
+    "--file-access-mounts=shared",
+)
+
+
+class GvisorBox:
+    """A box of this launcher's; its line are two pipes, which is all that gets through."""
+
+    def __init__(
+        self,
+        kept: Kept,
+        originals: Path,
+        line: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        tail: "asyncio.Task[bytes]",
+    ) -> None:
+        self._kept, self._tail, self._originals = kept, tail, originals
+        self.originals: Path | None = originals
+        self.reader, self.writer = line
+
+    async def stage(self, key: str, contents: AsyncIterator[bytes]) -> None:
+        await staging.stage(self._originals, key, contents)
+
+    async def ended(self, within: float) -> Ending:
+        self.writer.close()
+        done, _ = await asyncio.wait([self._kept.ending], timeout=within)
+        if not done:
+            self._kept.kill()
+        ending = await asyncio.shield(self._kept.ending)
+        words = (await self._tail).decode("utf-8", "replace").strip()
+        return Ending(ending.code, ending.ran_out_of_memory, words)
+
+
+class Gvisor:
+    """Boxes on this machine, each with a kernel of its own."""
+
+    name = "gvisor"
+
+    def __init__(self, program: Path, limits: Limits, place: Machine) -> None:
+        self._program, self._limits, self._machine = program, limits, place
+        self._users = Users(place.uids)
+        self._warden = Warden()
+        self._cgroups = cgroups.find(place.cgroup)
+        self._executable = -1
+        self._interpreter: Interpreter | None = None
+        self._reached: dict[str, str] = {}
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> GvisorBox:
+        async with self._opening:
+            if not self._warden.is_running:
+                await self._prepare()
+        return await self._open()
+
+    def describe(self) -> str:
+        return self._machine.describe(self._interpreter.version if self._interpreter is not None else "3")
+
+    def lacks(self) -> str | None:
+        if self._cgroups.bound_memory:
+            return None
+        return "no cgroup may be made, so memory is watched and not bounded"
+
+    async def close(self) -> None:
+        await self._warden.close()
+        if self._executable >= 0:
+            os.close(self._executable)
+            self._executable = -1
+
+    async def _prepare(self) -> None:
+        self._interpreter = await self._machine.interpreter()
+        await self._warden.close()
+        sweep()
+        await self._warden.start()
+        try:
+            if self._executable < 0:
+                self._executable = os.open(self._program, os.O_RDONLY | os.O_CLOEXEC)
+            machine.lay_out(self._warden.folder)
+            machine.remove_stale_groups(self._cgroups)
+            if self._users.are_chosen:
+                self._reached = await self._warden.reach(self._sources(self._interpreter))
+        except OSError as error:
+            await self._warden.close()
+            raise NoBox(f"{error.filename or self._program} cannot be used: {error.strerror}") from None
+
+    def _sources(self, chosen: Interpreter) -> list[str]:
+        environment = self._machine.environment
+        return [*chosen.shown(), *([str(environment.folder)] if environment is not None else [])]
+
+    async def _open(self) -> GvisorBox:
+        if self._interpreter is None:
+            raise AssertionError("what boxes share is prepared first")
+        uid = self._users.take()
+        name = f"{os.getpid()}-{secrets.token_hex(8)}"
+        folder = self._warden.folder / "sessions" / name
+        its_source, our_sink = os.pipe2(os.O_CLOEXEC)
+        our_source, its_sink = os.pipe2(os.O_CLOEXEC)
+        words, told = os.pipe2(os.O_CLOEXEC)
+        tail = asyncio.create_task(read_tail(words))
+        try:
+            originals = staging.make(folder, uid)
+            self._bundle(self._interpreter, folder, originals, os.getuid() if uid is None else uid)
+            kept = await self._warden.spawn(
+                [
+                    "runsc",
+                    f"--root={folder / 'state'}",
+                    *FLAGS,
+                    "run",
+                    f"--bundle={folder / 'bundle'}",
+                    f"runstead-{name}",
+                ],
+                [its_source, its_sink, told, self._executable],
+                uid=uid,
+                nice=NICE,
+                cgroups=self._cgroups.groups(name, self._limits, OVERHEAD),
+                folders=[folder],
+                watched_memory=0 if self._cgroups.bound_memory else self._limits.memory + self._limits.disk + OVERHEAD,
+                env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(folder / "state")},
+            )
+        except (NoBox, OSError) as error:
+            os.close(our_sink)
+            os.close(our_source)
+            self._users.give_back(uid)
+            raise NoBox(str(error)) from error
+        finally:
+            for descriptor in (its_source, its_sink, told):
+                os.close(descriptor)
+        kept.ending.add_done_callback(lambda _: self._users.give_back(uid))
+        return GvisorBox(kept, originals, await _streams(our_source, our_sink), tail)
+
+    def _bundle(self, chosen: Interpreter, folder: Path, originals: Path, user: int) -> None:
+        """Write what the runtime wants to know of one session."""
+        bundle = folder / "bundle"
+        for path in (bundle, bundle / "root", folder / "state"):
+            path.mkdir()
+            path.chmod(0o755)
+        if self._users.are_chosen:
+            os.chown(folder / "state", user, user)
+        (bundle / "config.json").write_text(json.dumps(self._config(chosen, originals, user)), encoding="utf-8")
+        (bundle / "config.json").chmod(0o444)
+
+    def _config(self, chosen: Interpreter, originals: Path, user: int) -> dict[str, Any]:
+        limits, environment = self._limits, self._machine.environment
+        tools = self._warden.folder
+        shown = {path: self._reached.get(path, path) for path in chosen.shown()}
+        shown |= {policy.ORIGINALS: str(originals), policy.TOOLS: str(tools / "tools"), "/etc": str(tools / "etc")}
+        if environment is not None:
+            shown[policy.PACKAGES] = self._reached.get(str(environment.folder), str(environment.folder))
+        for name in ("/bin", "/lib", "/lib64"):
+            if Path(name).is_dir():
+                shown[name] = str(Path(name).resolve())
+        variables = policy.environment(chosen.executable)
+        return {
+            "ociVersion": "1.0.2",
+            "hostname": "sandbox",
+            "root": {"path": "root", "readonly": True},
+            "process": {
+                "terminal": False,
+                "user": {"uid": user, "gid": user},
+                "args": policy.command(chosen.executable),
+                "env": [f"{key}={value}" for key, value in variables.items()],
+                "cwd": policy.DATA,
+                "noNewPrivileges": True,
+                "capabilities": {},
+            },
+            "mounts": [
+                {"destination": "/proc", "type": "proc", "source": "proc"},
+                {"destination": "/dev", "type": "dev", "source": "dev"},
+                _memory("/tmp", limits.scratch, "1777"),  # noqa: S108 - inside
+                _memory(policy.DATA, limits.disk, "1777"),
+                _memory("/dev/shm", limits.shared, "1777"),  # noqa: S108 - inside
+                *(_shown(place, source) for place, source in shown.items()),
+                *(_memory(place, 4096, "0755") for place in chosen.hidden()),
+            ],
+            "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]},
+        }
+
+
+def _memory(place: str, size: int, mode: str) -> dict[str, Any]:
+    return {"destination": place, "type": "tmpfs", "source": "tmpfs", "options": [f"size={size}", f"mode={mode}"]}
+
+
+def _shown(place: str, source: str) -> dict[str, Any]:
+    return {"destination": place, "type": "bind", "source": source, "options": ["ro", "rbind"]}
+
+
+async def _streams(source: int, sink: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await loop.connect_read_pipe(lambda: protocol, os.fdopen(source, "rb", 0))
+    transport, flow = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(sink, "wb", 0))
+    return reader, asyncio.StreamWriter(transport, flow, reader, loop)
