@@ -10,8 +10,10 @@ EMBEDDED = [
 ]
 
 
-def banner(settings: Settings, host: str, port: int, *, missing: str | None, role: str = "all") -> str:
-    """Address, wire versions, model and store, for a person. `missing` is what the embedded model lacks."""
+def banner(
+    settings: Settings, host: str, port: int, *, missing: str | None, role: str = "all", code: str = ""
+) -> str:
+    """Address, wire versions, model and store, for a person. `missing` is what the embedded model lacks, `code` what code finds."""
     shown_host = f"[{host}]" if ":" in host else host
     if settings.model_url is not None:
         model = [without_credentials(settings.model_url)]
@@ -25,6 +27,7 @@ def banner(settings: Settings, host: str, port: int, *, missing: str | None, rol
             "  wire   assistants=v1 and assistants=v2",
             f"  model  {model[0]}",
             *(f"         {line}" for line in model[1:]),
+            *([f"  code   {code}"] if code else []),
             f"  store  {without_credentials(settings.database_url)}",
             *_cluster(settings, role),
             f"  keys   {keys}",

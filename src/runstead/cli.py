@@ -1,4 +1,4 @@
-"""The command line: serve, doctor, demo, conformance, model."""
+"""The command line: sandbox, serve, doctor, demo, conformance, model."""
 
 import asyncio
 import contextlib
@@ -55,7 +55,7 @@ def serve(host: str, port: int, role: app.Role) -> None:
         raise click.ClickException(
             f"--role {role} leaves work to other nodes, and RUNSTEAD_NATS_URL, by which they are told, is not set."
         )
-    missing = app.what_model_is_missing(chosen)
+    missing, code = app.what_model_is_missing(chosen), app.what_code_finds(chosen)
     try:
         bound = server.bind(host, port, has_keys=bool(chosen.api_keys))
         with bound:
@@ -65,7 +65,7 @@ def serve(host: str, port: int, role: app.Role) -> None:
                 bound,
                 host,
                 role=role,
-                on_start=lambda: _announce(banner(chosen, host, number, missing=missing, role=role)),
+                on_start=lambda: _announce(banner(chosen, host, number, missing=missing, role=role, code=code)),
             )
     except (server.CannotServe, RunsteadError) as error:
         raise click.ClickException(str(error)) from None
@@ -175,5 +175,34 @@ def prepare() -> None:
     """Fetch the embedded model's weights and check them; does nothing if they are there."""
     try:
         app.prepare_model(load_settings(), click.echo)
+    except (RunsteadError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.group()
+def sandbox() -> None:
+    """Where model-written code runs."""
+
+
+@sandbox.command("prepare")
+def prepare_sandbox() -> None:
+    """Fetch the packages that code may import; does nothing if they are there."""
+    try:
+        app.prepare_sandbox(load_settings(), click.echo)
+    except (RunsteadError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@sandbox.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8443, show_default=True, type=click.IntRange(0, 65_535), help="0 takes a free one.")
+@click.option("--certificate", required=True, type=click.Path(path_type=Path), help="The certificate to show, as PEM.")
+@click.option("--key", type=click.Path(path_type=Path), help="Its key, if that is in a file of its own.")
+def serve_sandbox(host: str, port: int, certificate: Path, key: Path | None) -> None:
+    """Run code for servers on other machines, which share RUNSTEAD_SANDBOX_SECRET with this one."""
+    chosen = load_settings()
+    logs.configure(chosen.log_level)
+    try:
+        asyncio.run(app.serve_sandbox(chosen, host, port, certificate, key, _announce))
     except (RunsteadError, OSError) as error:
         raise click.ClickException(str(error)) from None

@@ -12,6 +12,7 @@ from msgspec import Struct
 from runstead import app, settings
 from runstead.domain.errors import ModelFailed, RunsteadError
 from runstead.logs import without_credentials
+from runstead.ports import SandboxUnavailable
 from runstead.settings import Settings
 
 ENOUGH_DISK = 256 * 2**20
@@ -53,6 +54,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     if chosen.nats_url is not None:
         yield _asked("bus", _bus(chosen), "Correct the RUNSTEAD_NATS_ settings, or that server.")
     yield _model(chosen)
+    yield _sandbox(chosen)
 
 
 def shown_settings(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -186,3 +188,13 @@ async def _model_s_words(chosen: Settings) -> str:
             return await model.check()
     finally:
         await model.close()
+
+
+def _sandbox(chosen: Settings) -> Finding:
+    if chosen.sandbox == "off":
+        return Finding("sandbox", "off, so no run can use code_interpreter")
+    try:
+        return Finding("sandbox", f"{asyncio.run(app.ask_sandbox(chosen))}; {app.what_code_finds(chosen)}")
+    except SandboxUnavailable as reason:
+        remedy = "Do what the reasons ask for, set RUNSTEAD_SANDBOX_URL to another machine, or RUNSTEAD_SANDBOX=off."
+        return Finding("sandbox", str(reason).rstrip("."), remedy)

@@ -3,11 +3,15 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 from platformdirs import user_data_path
+
+
+Launchers = Literal["auto", "bubblewrap", "gvisor", "remote", "off"]
+"""What may run model-written code."""
 
 
 class BadSetting(Exception):
@@ -47,6 +51,27 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body: int
     max_upload: int
     requires_beta: bool
+    code_timeout: float
+    sandbox: Launchers
+    sandbox_python: str | None
+    sandbox_requirements: Path | None
+    sandbox_memory: int
+    sandbox_disk: int
+    sandbox_processes: int
+    sandbox_output: int
+    sandbox_files: int
+    sandbox_images: int
+    sandbox_idle: float
+    sandbox_lifetime: float
+    sandbox_sessions: int
+    sandbox_warm: int
+    sandbox_strict: bool
+    sandbox_uids: tuple[int, int]
+    sandbox_cgroup: Path | None
+    sandbox_runsc: str | None
+    sandbox_url: str | None
+    sandbox_secret: str | None
+    sandbox_ca: Path | None
     log_level: str
 
     @property
@@ -191,6 +216,28 @@ def _level(value: str) -> str:
     return value.lower()
 
 
+def _launchers(value: str) -> Launchers:
+    if value not in get_args(Launchers):
+        raise ValueError(f"one of {', '.join(get_args(Launchers))} is needed.")
+    return cast(Launchers, value)
+
+
+def _uids(value: str) -> tuple[int, int]:
+    first, dash, last = value.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) < 2**32 - 1):
+        raise ValueError("numbers of users such as 65200-65455 are needed.")
+    return int(first), int(last)
+
+
+def _sandbox_url(value: str) -> str | None:
+    if value:
+        _refuse_bad_port(value)
+        parts = urlsplit(value)
+        if parts.scheme != "tls" or not parts.hostname or parts.port is None:
+            raise ValueError("an address such as tls://sandbox.example.org:8443 is needed.")
+    return value or None
+
+
 ENTRIES: tuple[Entry, ...] = (
     Entry("RUNSTEAD_DATA_DIR", "data_dir", "", _path, "where everything is kept; the user's data folder by default"),
     Entry(
@@ -267,6 +314,27 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("RUNSTEAD_MAX_BODY", "max_body", "33554432", _whole(1_024, 2**31), "bytes a JSON body may have"),
     Entry("RUNSTEAD_MAX_UPLOAD", "max_upload", "536870912", _whole(1_024, 2**40), "bytes an uploaded file may have"),
     Entry("RUNSTEAD_REQUIRE_BETA_HEADER", "requires_beta", "", _flag, "1: refuse requests without OpenAI-Beta"),
+    Entry("RUNSTEAD_CODE_TIMEOUT", "code_timeout", "60", _seconds(0.1, 3_600), "seconds one call of code may take"),
+    Entry("RUNSTEAD_SANDBOX", "sandbox", "auto", _launchers, "what runs code: auto, bubblewrap, gvisor, remote, off"),
+    Entry("RUNSTEAD_SANDBOX_PYTHON", "sandbox_python", "", _text, "the Python that code runs in; the server's own"),
+    Entry("RUNSTEAD_SANDBOX_REQUIREMENTS", "sandbox_requirements", "", _path, "more packages, as pip reads them"),
+    Entry("RUNSTEAD_SANDBOX_MEMORY", "sandbox_memory", "1024", _whole(128, 10**6), "MiB of memory of a session"),
+    Entry("RUNSTEAD_SANDBOX_DISK", "sandbox_disk", "512", _whole(1, 10**6), "MiB of /mnt/data"),
+    Entry("RUNSTEAD_SANDBOX_PROCESSES", "sandbox_processes", "64", _whole(8, 10_000), "processes of a session"),
+    Entry("RUNSTEAD_SANDBOX_OUTPUT", "sandbox_output", "100000", _whole(1_000, 10**7), "bytes kept of a call's output"),
+    Entry("RUNSTEAD_SANDBOX_FILES", "sandbox_files", "100", _whole(0, 10_000), "files a call may give back"),
+    Entry("RUNSTEAD_SANDBOX_IMAGES", "sandbox_images", "20", _whole(0, 1_000), "images a call may show"),
+    Entry("RUNSTEAD_SANDBOX_IDLE", "sandbox_idle", "1200", _seconds(1, 10**6), "seconds a session is kept unused"),
+    Entry("RUNSTEAD_SANDBOX_LIFETIME", "sandbox_lifetime", "3600", _seconds(1, 10**6), "seconds a session lives"),
+    Entry("RUNSTEAD_SANDBOX_SESSIONS", "sandbox_sessions", "0", _whole(0, 10_000), "sessions at once; 0: what fits"),
+    Entry("RUNSTEAD_SANDBOX_WARM", "sandbox_warm", "2", _whole(0, 100), "sessions kept ready with their imports done"),
+    Entry("RUNSTEAD_SANDBOX_STRICT", "sandbox_strict", "", _flag, "1: refuse a sandbox without limits by cgroup"),
+    Entry("RUNSTEAD_SANDBOX_UIDS", "sandbox_uids", "65200-65455", _uids, "users that sessions run as when we are root"),
+    Entry("RUNSTEAD_SANDBOX_CGROUP", "sandbox_cgroup", "", _path, "a delegated cgroup (v2) for sessions"),
+    Entry("RUNSTEAD_SANDBOX_RUNSC", "sandbox_runsc", "", _text, "gVisor's program, if it is not in the usual places"),
+    Entry("RUNSTEAD_SANDBOX_URL", "sandbox_url", "", _sandbox_url, "tls://HOST:PORT of `runstead sandbox serve`"),
+    Entry("RUNSTEAD_SANDBOX_SECRET", "sandbox_secret", "", _text, "what both sides of that share", is_secret=True),
+    Entry("RUNSTEAD_SANDBOX_CA", "sandbox_ca", "", _path, "a file with the CA of that server"),
     Entry("RUNSTEAD_LOG_LEVEL", "log_level", "info", _level, "debug, info, warning or error"),
 )
 
