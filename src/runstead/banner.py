@@ -10,10 +10,11 @@ EMBEDDED = [
 ]
 
 
-def banner(
-    settings: Settings, host: str, port: int, *, missing: str | None, role: str = "all", code: str = ""
-) -> str:
-    """Address, wire versions, model and store, for a person. `missing` is what the embedded model lacks, `code` what code finds."""
+def banner(settings: Settings, host: str, port: int, *, missing: str | None, role: str = "all", code: str = "") -> str:
+    """Address, wire versions, model and store, for a person.
+
+    `missing` is what the embedded model lacks, `code` what model-written code finds.
+    """
     shown_host = f"[{host}]" if ":" in host else host
     if settings.model_url is not None:
         model = [without_credentials(settings.model_url)]

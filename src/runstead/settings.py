@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from platformdirs import user_data_path
 
-
 Launchers = Literal["auto", "bubblewrap", "gvisor", "remote", "off"]
 """What may run model-written code."""
 
