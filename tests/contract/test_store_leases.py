@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from runstead.domain.change import ReplaceRun, TakeRun
 from runstead.domain.errors import Stale
+from runstead.domain.run_lifecycle import release
 from runstead.ports import Store
 from runstead.wire.runs import RunStatus
 from tests.contract.samples import (
@@ -35,6 +36,27 @@ async def test_a_run_whose_lease_was_renewed_is_not_taken(store: Store) -> None:
 
     # The holder's own writes do not mind: the lease is longer, not another's.
     await store.commit(change(ReplaceRun(ended(held), held)))
+
+
+async def test_a_holders_write_does_not_shorten_the_lease_that_was_renewed_meanwhile(store: Store) -> None:
+    thread = a_thread()
+    held = claimed(a_record(thread), owner="node-a", lease_until=NOW + 6)
+    await store.commit(thread_with(thread, held))
+    await store.renew("node-a", NOW + 12.5)
+
+    await store.commit(change(ReplaceRun(replace(held, model_calls=1), held)))
+
+    assert await store.find_run(held.run.id) == replace(held, model_calls=1, lease_until=NOW + 12.5)
+
+
+async def test_a_lease_that_is_given_back_ends_at_once(store: Store) -> None:
+    thread = a_thread()
+    held = claimed(a_record(thread), owner="node-a", lease_until=NOW + 6)
+    await store.commit(thread_with(thread, held))
+
+    await store.commit(change(ReplaceRun(release(held), held)))
+
+    assert await store.due(NOW, 0, 10) == [release(held)]
 
 
 async def test_a_renewal_is_not_undone_by_who_takes_at_the_same_moment(store: Store) -> None:

@@ -84,7 +84,8 @@ class InsertRun(Struct, frozen=True):
 class ReplaceRun(Struct, frozen=True):
     """The run as it shall be. Stale unless the row's status, owner and epoch are still those of `was`.
 
-    This is the fence of every driver's write. The run's metadata is not written: only SetRunMetadata does.
+    This is the fence of every driver's write. The run's metadata is not written: only SetRunMetadata does. A lease
+    that its owner keeps is not shortened: it may have been renewed since `was` was read.
     """
 
     record: RunRecord

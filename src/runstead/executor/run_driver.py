@@ -108,7 +108,7 @@ class RunDriver:
         """One round; False when nothing is left to do."""
         if self._why == "lost":
             raise LeaseLost
-        if self._why == "draining":
+        if self._why == "draining" and self.record.owner is not None:
             await self._hand_back(None)
             return False
         if self._why == "cancelled":

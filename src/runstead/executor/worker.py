@@ -182,7 +182,8 @@ class Worker:
         except Stale:
             return False
         log.info("run claimed", run_id=run.id, epoch=claimed.epoch, was=run.status)
-        self.drive(claimed, lease, fresh=run.status == "queued")
+        # Whoever queued it again may not have lived to say so: then something is open in the stream.
+        self.drive(claimed, lease, fresh=run.status == "queued" and record.epoch == 1)
         return True
 
     def renewed(self, held: Mapping[RunId, tuple[int, str]], asked_at: float) -> None:

@@ -1,13 +1,16 @@
 """Workers that die, hang, lose the store or leave: nothing is written twice, and nothing is lost."""
 
 import asyncio
+from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
+from runstead.domain.errors import Unavailable
 from runstead.executor import reconciler
 from runstead.wire.runs import Run
 from tests.contract.engine.virtual_time import in_virtual_time, the_loop
-from tests.contract.engine.world import LEASE_FOR, Node, World, a_world, calling
+from tests.contract.engine.world import LEASE_FOR, Line, Node, World, a_world, calling
 from tests.unit.domain.making import words
 
 HI_AGAIN = [[words("Again")], [words(finish="stop")]]
@@ -480,3 +483,57 @@ async def test_a_commit_that_arrives_while_another_works_is_refused():
         gate.opened.set()
         assert await world.rested(run) == "completed"
         await world.told(run)
+
+
+@in_virtual_time
+async def test_a_node_that_writes_between_renewals_keeps_its_run():
+    async with a_world(nodes=2) as world:
+        world.seats_on = world.nodes[0]
+        first, second = (world.model.will_stop_at_a_gate(then=then) for then in (calling("a", name="nope"), HI_AGAIN))
+        run = await world.create_run()
+        await first.reached.wait()
+        # Renewed several times since the claim, the driver stores a round; its record knows only of the claim.
+        await world.pass_time(LEASE_FOR * 3 + 0.1)
+        first.opened.set()
+        await second.reached.wait()
+        await world.pass_time(LEASE_FOR)
+        second.opened.set()
+
+        assert await world.rested(run) == "completed"
+        record = await world.record(run)
+        assert (record.epoch, len(world.model.requests)) == (2, 2)
+
+
+@in_virtual_time
+async def test_a_drain_that_comes_during_a_runs_last_commit_hands_nothing_back():
+    async with a_world(nodes=2) as world:
+        run, go_on = await held_run(world, seats_on=world.nodes[0])
+        node = world.nodes[0]
+        held = node.line.slow = asyncio.Event()
+        go_on.set()
+        await node.line.arrived.wait()
+        with capture_logs() as logs:
+            draining = asyncio.create_task(node.worker.drain(2.0, finish_for=0.0))
+            await world.settled()
+            node.line.slow = None
+            held.set()
+            await draining
+
+        assert await world.status(run) == "completed"
+        assert [entry["event"] for entry in logs] == []
+
+
+@in_virtual_time
+async def test_outputs_whose_announcement_was_lost_are_told_by_whoever_goes_on():
+    async with a_world(nodes=1) as world:
+        world.model.will(calling("a"))
+        run = await world.create_run()
+        assert await world.rested(run) == "requires_action"
+        line = cast("Line", world.journal._store)
+        line.loses_answers = 1
+        with pytest.raises(Unavailable):
+            await world.submit(run, a="x")
+
+        assert await world.rested(run) == "completed"
+        told = await world.told(run)
+        assert told.index("run.requires_action") < told.index("run.step.completed") < told.index("message.created")
