@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runstead.domain import asked
+from runstead.domain.builtin import BuiltinKind
 from runstead.domain.call_pieces import CallPieces
 from runstead.wire.chat import ChunkToolCall
 from runstead.wire.run_steps import FunctionToolCall
@@ -257,3 +259,96 @@ def test_whatever_comes_every_call_has_an_id_of_its_own_and_no_argument_is_lost(
     )
     assert sorted(said) == sorted("".join(arguments for _, _, arguments in calls))
     assert bool(calls) == bool(pieces)
+
+
+# Built-in tools
+
+BUILTIN: dict[str, BuiltinKind] = {"run": "code_interpreter", "find": "file_search"}
+
+
+def shown_of(*pieces: ChunkToolCall) -> list[dict[str, Any]]:
+    """The calls as a client sees them that joins the deltas, after checking their order."""
+    collected = CallPieces((), lambda index: f"ours_{index}", BUILTIN)
+    shown: list[dict[str, Any]] = []
+    deltas = [delta for one in pieces for delta in collected.take(one)]
+    for delta in [*deltas, *collected.finish()]:
+        told = json.loads(msgspec.json.encode(delta))
+        assert told["index"] <= len(shown)
+        if told["index"] == len(shown):
+            shown.append(told)
+        else:
+            assert told["type"] == shown[told["index"]]["type"]
+            accumulate(shown[told["index"]], told)
+    assert [call["id"] for call in shown] == [call.id for call in collected.calls]
+    return shown
+
+
+def test_code_is_shown_as_code_while_it_is_written():
+    [call] = shown_of(
+        piece("run", "", index=0, id="a"), piece(None, '{"code": "pr', index=0), piece(None, 'int(1)"}', index=0)
+    )
+    assert call == {
+        "index": 0,
+        "id": "a",
+        "type": "code_interpreter",
+        "code_interpreter": {"input": "print(1)", "outputs": []},
+    }
+
+
+def test_a_search_is_shown_without_its_query():
+    [call] = shown_of(piece("find", '{"query":', index=0, id="a"), piece(None, '"q"}', index=0))
+    assert call == {"index": 0, "id": "a", "type": "file_search", "file_search": {}}
+
+
+def test_a_call_that_is_named_late_is_shown_when_it_is_named():
+    collected = CallPieces((), lambda index: f"ours_{index}", BUILTIN)
+    assert collected.take(piece(None, '{"code":', index=0, id="a")) == []
+    assert len(collected.take(piece("run", '"1"}', index=0))) == 2
+    [call] = collected.calls
+    assert (call.kind, call.code) == ("code_interpreter", "1")
+
+
+def test_calls_are_shown_in_order_though_the_first_is_named_last():
+    first, second, third = shown_of(
+        piece(None, '{"code":"1', index=0, id="a"),
+        piece("f", '{"x"', index=1, id="b"),
+        piece("find", "{}", index=2, id="c"),
+        piece(None, ":1}", index=1),
+        piece("run", '"}', index=0),
+    )
+    assert first["code_interpreter"]["input"] == "1"
+    assert second["function"] == {"name": "f", "arguments": '{"x":1}', "output": None}
+    assert third["type"] == "file_search"
+
+
+def test_a_call_that_is_never_named_is_a_function_without_a_name():
+    [call, next_call] = shown_of(piece(None, "{}", index=0, id="a"), piece("run", '{"code":"1"}', index=1, id="b"))
+    assert call["function"] == {"name": "", "arguments": "{}", "output": None}
+    assert next_call["code_interpreter"]["input"] == "1"
+
+
+@given(st.data())
+def test_any_cut_of_several_calls_shows_the_same(data):
+    written = [("run", '{"code": "a\\n\\ud83d\\ude00"}'), ("f", '{"x": 1}'), ("find", '{"query": "q"}'), ("run", "{}")]
+    pieces = []
+    for index, (name, arguments) in enumerate(written):
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(arguments)), max_size=4)))
+        edges = [0, *cuts, len(arguments)]
+        cut = [arguments[start:end] for start, end in pairwise(edges)]
+        named = data.draw(st.integers(0, len(cut) - 1))
+        pieces += [
+            piece(name if place == named else None, part, index=index, id=f"call_{index}" if place == 0 else None)
+            for place, part in enumerate(cut)
+        ]
+    order = data.draw(st.permutations(range(len(pieces)))) if data.draw(st.booleans()) else range(len(pieces))
+    by_call: dict[int, list[ChunkToolCall]] = {}
+    for one in pieces:
+        by_call.setdefault(one.index, []).append(one)
+    # Pieces of one call come in order; calls begin in order, and then grow in any.
+    begun = [parts.pop(0) for parts in by_call.values()]
+    rest = [by_call[pieces[place].index].pop(0) for place in order if by_call[pieces[place].index]]
+    first, second, third, fourth = shown_of(*begun, *rest)
+    assert first["code_interpreter"]["input"] == "a\n😀"
+    assert second["function"]["arguments"] == '{"x": 1}'
+    assert third["file_search"] == {}
+    assert fourth["code_interpreter"] == {"input": "", "outputs": []}

@@ -1,6 +1,7 @@
 """Code that is decoded out of JSON arguments while they come, however they are cut."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -74,7 +75,7 @@ def test_the_code_is_the_same_however_the_arguments_are_cut(arguments, code):
 def test_what_json_wrote_is_read_back(code, is_ascii, cuts):
     arguments = json.dumps({"before": [1, {"code": "no"}, "}"], "code": code, "after": "\\"}, ensure_ascii=is_ascii)
     edges = sorted({min(cut, len(arguments)) for cut in cuts} | {0, len(arguments)})
-    assert decoded(*[arguments[start:end] for start, end in zip(edges, edges[1:], strict=False)]) == code
+    assert decoded(*[arguments[start:end] for start, end in pairwise(edges)]) == code
 
 
 @given(st.lists(st.text('{}[]":,\\ucode0d8 \n', max_size=12), max_size=6))
