@@ -1,0 +1,154 @@
+"""What is asked of the index's tables."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from runstead.domain.attribute_filter import Filter
+from runstead.ports import Hit
+from runstead.search.postgres_filter import condition
+from runstead.search.postgres_schema import Connection, indexed_type
+from runstead.search.rank import DEPTH, Key, Listed, Scored
+from runstead.search.words import words_of
+
+WINDOWS = 4 * DEPTH
+"""Windows asked of the index, to come to as many chunks as wanted."""
+COMMON = 5_000
+"""Chunks with a word above which it is common: it weighs, but nothing is looked for by it if there are rarer ones."""
+CANDIDATES = 200
+"""Chunks with the rarest words whose words are counted."""
+
+HELD = "SELECT file_id, embedding FROM search_files JOIN search_stores s ON s.no = store_no WHERE s.id = $1"
+CONTENTS = """
+SELECT text, begins, ends FROM search_chunks JOIN search_files f ON f.no = file_no JOIN search_stores s ON s.no = f.store_no
+ WHERE s.id = $1 AND file_id = $2 ORDER BY position
+"""
+SIZE = "SELECT (SELECT count(*) FROM search_files), (SELECT coalesce(sum(chunks), 0)::bigint FROM search_stores)"
+
+_STORES = """
+SELECT coalesce(array_agg(no), '{}'), coalesce(sum(chunks), 0)::bigint, coalesce(sum(windows), 0)::bigint
+  FROM search_stores WHERE id = ANY ($1::text[])
+"""
+# Term frequency saturates as in BM25, by the way ts_rank adds up the places of a single word (from 0.06 to 0.1);
+# chunks are about equally long, so that their length is left out.
+_BY_WORDS = """
+WITH terms AS (
+    SELECT row_number() OVER () AS term, ('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''')::tsquery AS q
+      FROM unnest(to_tsvector('english', $1))
+), matched AS MATERIALIZED (
+    SELECT term, file_no, position FROM terms CROSS JOIN LATERAL (
+        SELECT file_no, position FROM search_chunks WHERE words @@ q AND store_no = ANY ($2) {files} LIMIT {common}
+    ) found
+), weights AS MATERIALIZED (
+    SELECT term, ln(1 + greatest($3 - count(*), 0.5) / (count(*) + 0.5)) AS weight, count(*) >= {common} AS is_common
+      FROM matched GROUP BY term
+), best AS (
+    SELECT file_no, position FROM matched JOIN weights USING (term)
+     WHERE NOT is_common OR NOT EXISTS (SELECT 1 FROM weights WHERE NOT is_common)
+     GROUP BY file_no, position ORDER BY sum(weight) DESC, file_no, position LIMIT {candidates}
+), read AS MATERIALIZED (
+    -- Joined with nothing, so that it is unpacked once and not once for each term.
+    SELECT file_no, position, words || ''::tsvector AS words FROM best JOIN search_chunks USING (file_no, position)
+)
+SELECT file_no, position,
+       (SELECT sum(weight * 10 * ts_rank(words, q)) FROM terms JOIN weights USING (term))::float8 AS strength
+  FROM read ORDER BY strength DESC, file_no, position LIMIT {depth}
+"""
+
+
+class Scope(Struct, frozen=True):
+    """Where to look: stores by their numbers, and the files in them, None for all; how much there is to look at."""
+
+    stores: list[int]
+    files: list[int] | None
+    chunks: int
+    windows: int
+
+
+class Near(Struct):
+    """What one vector found; and how close chunks are that words found. `compared` knows of every chunk."""
+
+    best: Listed
+    compared: Callable[[Iterable[Key]], dict[Key, float]] | None = None
+    cosines: dict[Key, float] = {}
+
+
+async def scope_of(connection: Connection, store_ids: Sequence[str], filter: Filter | None) -> Scope:
+    """The filter is applied here: whatever ranks sees nothing else."""
+    stores, chunks, windows = (await connection.fetch(_STORES, list(store_ids)))[0]
+    if filter is None:
+        return Scope(stores, None, chunks, windows)
+    arguments: list[Any] = [stores]
+    wanted = condition(filter, arguments)
+    files = await connection.fetch(
+        f"SELECT no, windows FROM search_files WHERE store_no = ANY ($1::bigint[]) AND {wanted}",  # noqa: S608 - arguments
+        *arguments,
+    )
+    return Scope(stores, [no for no, _ in files], chunks, sum(each for _, each in files))
+
+
+async def by_words(connection: Connection, scope: Scope, text: str) -> Listed:
+    words = " ".join(words_of(text))
+    if not words:
+        return []
+    files = "" if scope.files is None else "AND file_no = ANY ($4)"
+    statement = _BY_WORDS.format(files=files, common=COMMON, candidates=CANDIDATES, depth=DEPTH)
+    arguments = [words, scope.stores, float(scope.chunks), *([] if scope.files is None else [scope.files])]
+    return [((file, position), strength) for file, position, strength in await connection.fetch(statement, *arguments)]
+
+
+async def by_vector(connection: Connection, scope: Scope, embedding: str, vector: bytes, exact_below: int) -> Listed:
+    """Every window of a small part of the index is compared; in a large one HNSW finds most of the closest."""
+    dimensions = len(vector) // 4
+    kind = indexed_type(dimensions)
+    files = "" if scope.files is None else "AND file_no = ANY ($4)"
+    where = f"dimensions = {dimensions} AND embedding = $2 AND store_no = ANY ($3) {files}"
+    if kind is None or scope.windows <= exact_below:
+        statement = f"""
+            SELECT file_no, position, max(1 - (vector <=> $1)) AS cosine FROM search_windows
+             WHERE {where} GROUP BY file_no, position ORDER BY cosine DESC, file_no, position LIMIT {DEPTH}
+        """  # noqa: S608 - our own words
+    else:
+        statement = f"""
+            SELECT file_no, position, 1 - (vector::{kind} <=> $1::{kind}) AS cosine FROM search_windows
+             WHERE {where} ORDER BY vector::{kind} <=> $1::{kind} LIMIT {WINDOWS}
+        """  # noqa: S608 - our own words
+    arguments = [vector, embedding, scope.stores, *([] if scope.files is None else [scope.files])]
+    closest: dict[Key, float] = {}
+    for file, position, cosine in await connection.fetch(statement, *arguments):
+        closest[file, position] = max(cosine, closest.get((file, position), -1.0))
+    return sorted(closest.items(), key=lambda pair: (-pair[1], pair[0]))[:DEPTH]
+
+
+async def cosines(connection: Connection, keys: Iterable[Key], embedding: str, vector: bytes) -> dict[Key, float]:
+    files, positions = zip(*keys, strict=True)
+    rows = await connection.fetch(
+        "SELECT file_no, position, max(1 - (vector <=> $1)) FROM unnest($2::bigint[], $3::int[]) wanted (file_no, position)"
+        " JOIN search_windows USING (file_no, position)"
+        " WHERE dimensions = $5 AND embedding = $4 GROUP BY file_no, position",
+        vector,
+        files,
+        positions,
+        embedding,
+        len(vector) // 4,
+    )
+    return {(file, position): cosine for file, position, cosine in rows}
+
+
+async def hits(connection: Connection, scored: Sequence[Scored]) -> list[Hit]:
+    """Chunks that went meanwhile are left out."""
+    rows = await connection.fetch(
+        "SELECT c.file_no, c.position, s.id, file_id, text FROM unnest($1::bigint[], $2::int[]) wanted (file_no, position)"
+        " JOIN search_chunks c USING (file_no, position) JOIN search_files f ON f.no = c.file_no"
+        " JOIN search_stores s ON s.no = f.store_no",
+        [one.key[0] for one in scored],
+        [one.key[1] for one in scored],
+    )
+    found = {(file, position): rest for file, position, *rest in rows}
+    return [
+        Hit(store_id=store, file_id=file, position=one.key[1], text=text, score=one.score)
+        for one in scored
+        if one.key in found
+        for store, file, text in [found[one.key]]
+    ]
