@@ -21,6 +21,7 @@ from runstead.http.queries import parse_query
 from runstead.http.versions import version_of
 from runstead.wire import v1
 from runstead.wire.runs import Run
+from runstead.wire.vector_stores import FileBatch, VectorStoreFile
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,7 +34,7 @@ STREAM = [
 ]
 SOON, LATER = b"200", b"1000"
 YOUNG = 5
-"""Seconds a run is polled quickly."""
+"""Seconds a run or an ingestion is polled quickly."""
 
 
 class Endpoint:
@@ -118,8 +119,8 @@ class Endpoint:
         body = decode(raw, kind, optional=self._operation.is_body_optional)
         return v1.canonical(body) if version == "v1" else body
 
-    def _poll_after(self, run: Run) -> bytes:
-        return SOON if time.time() - run.created_at < YOUNG else LATER
+    def _poll_after(self, polled: Run | VectorStoreFile | FileBatch) -> bytes:
+        return SOON if time.time() - polled.created_at < YOUNG else LATER
 
 
 def _view_of_events(version: Version, *, has_result_content: bool) -> sse.View | None:

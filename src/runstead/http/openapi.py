@@ -17,7 +17,7 @@ from starlette.routing import Route
 from runstead import __version__
 from runstead.http.errors import ErrorBody, StreamError
 from runstead.http.operations import OPERATIONS, Operation
-from runstead.http.queries import RESULT_CONTENT, Limits
+from runstead.http.queries import RESULT_CONTENT, STATES, Limits
 from runstead.ports import PageRequest
 from runstead.wire import assistants, events, files, messages, run_steps, runs, threads
 from runstead.wire.base import ListPage, Resource
@@ -70,6 +70,12 @@ _PURPOSE: Json = {
     "in": "query",
     "schema": {"type": "string"},
     "description": "Only files of this purpose.",
+}
+_FILTER: Json = {
+    "name": "filter",
+    "in": "query",
+    "schema": {"enum": list(STATES)},
+    "description": "Only files in this state.",
 }
 _RANGE: Json = {
     "name": "Range",
@@ -186,6 +192,7 @@ def _parameters(operation: Operation, path: str) -> list[Json]:
     # Models come whole, whatever a client asks for.
     page = _page(operation.limits) if operation.is_list else []
     more = [_MORE_QUERY[operation.id]] if operation.id in _MORE_QUERY else []
+    more += [_FILTER] if operation.has_filter else []
     more += [_LAST_EVENT] if operation.is_resumable else []
     return [*in_path, *([_VERSION] if operation.needs_beta else []), *page, *more]
 

@@ -8,7 +8,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from runstead.http import assistants, files, messages, models, run_steps, runs, threads
+from runstead.http import (
+    assistants,
+    file_batches,
+    files,
+    messages,
+    models,
+    run_steps,
+    runs,
+    store_files,
+    threads,
+    vector_stores,
+)
 from runstead.http.api import Version
 from runstead.http.queries import USUAL, Limits
 from runstead.wire import v1
@@ -20,6 +31,16 @@ from runstead.wire.models import Model
 from runstead.wire.run_steps import RunStep
 from runstead.wire.runs import CreateRun, CreateThreadAndRun, ModifyRun, Run, SubmitToolOutputs
 from runstead.wire.threads import CreateThread, ModifyThread, Thread
+from runstead.wire.vector_stores import (
+    CreateFileBatch,
+    CreateVectorStore,
+    CreateVectorStoreFile,
+    FileBatch,
+    ModifyVectorStore,
+    ModifyVectorStoreFile,
+    VectorStore,
+    VectorStoreFile,
+)
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -78,6 +99,12 @@ THREAD = "/v1/threads/{thread_id}"
 MESSAGE = f"{THREAD}/messages/{{message_id}}"
 RUN = f"{THREAD}/runs/{{run_id}}"
 FILE = "/v1/files/{file_id}"
+STORE = "/v1/vector_stores/{vector_store_id}"
+STORE_FILE = f"{STORE}/files/{{file_id}}"
+BATCH = f"{STORE}/file_batches/{{batch_id}}"
+
+# API: vector stores came with v2 and left its beta later, so no header is needed, and v1 does not know them.
+_STORES: dict[str, Any] = {"versions": ("v2",), "needs_beta": False}
 
 OPERATIONS: tuple[Operation, ...] = (
     _list("/v1/assistants", assistants.list_assistants, Assistant),
@@ -125,6 +152,27 @@ OPERATIONS: tuple[Operation, ...] = (
     _get(FILE, files.get_file, File, needs_beta=False),
     _delete(FILE, files.delete_file, needs_beta=False),
     _get(f"{FILE}/content", files.get_file_content, File, needs_beta=False, is_download=True),
+    _list("/v1/vector_stores", vector_stores.list_vector_stores, VectorStore, **_STORES),
+    _post(
+        "/v1/vector_stores",
+        vector_stores.create_vector_store,
+        VectorStore,
+        CreateVectorStore,
+        is_body_optional=True,
+        **_STORES,
+    ),
+    _get(STORE, vector_stores.get_vector_store, VectorStore, **_STORES),
+    _post(STORE, vector_stores.modify_vector_store, VectorStore, ModifyVectorStore, is_body_optional=True, **_STORES),
+    _delete(STORE, vector_stores.delete_vector_store, **_STORES),
+    _list(f"{STORE}/files", store_files.list_store_files, VectorStoreFile, has_filter=True, **_STORES),
+    _post(f"{STORE}/files", store_files.create_store_file, VectorStoreFile, CreateVectorStoreFile, **_STORES),
+    _get(STORE_FILE, store_files.get_store_file, VectorStoreFile, is_polled=True, **_STORES),
+    _post(STORE_FILE, store_files.modify_store_file, VectorStoreFile, ModifyVectorStoreFile, **_STORES),
+    _delete(STORE_FILE, store_files.delete_store_file, **_STORES),
+    _post(f"{STORE}/file_batches", file_batches.create_file_batch, FileBatch, CreateFileBatch, **_STORES),
+    _get(BATCH, file_batches.get_file_batch, FileBatch, is_polled=True, **_STORES),
+    _post(f"{BATCH}/cancel", file_batches.cancel_file_batch, FileBatch, None, **_STORES),
+    _list(f"{BATCH}/files", file_batches.list_batch_files, VectorStoreFile, has_filter=True, **_STORES),
     # API: models come all at once, and no parameter is read.
     _list("/v1/models", models.list_models, Model, needs_beta=False, is_list=False),
     _get("/v1/models/{model:path}", models.get_model, Model, needs_beta=False),
