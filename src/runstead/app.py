@@ -27,6 +27,8 @@ from runstead.settings import Settings
 from runstead.store.errors import UnusableDatabase
 from runstead.store.inspection import DatabaseState, inspect_file
 from runstead.store.sqlite import SqliteStore
+from runstead.tools.code_interpreter import CodeInterpreterTool
+from runstead.tools.stored_code_files import StoredCodeFiles
 from runstead.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -293,6 +295,12 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         model = TimedModel(open_model(settings), metrics)
         stack.push_async_callback(model.close)
         journal = CountingJournal(ground.store, ground.bus, metrics)
+        toolbox = Toolbox()
+        if role != "api":
+            sandbox = open_sandbox(settings)
+            stack.push_async_callback(sandbox.close)
+            files = StoredCodeFiles(ground.store, blobs, journal, ground.clock)
+            toolbox = Toolbox(code_interpreter=CodeInterpreterTool(sandbox, files, timeout=settings.code_timeout))
         tools = Tools(
             store=ground.store,
             bus=ground.bus,
@@ -300,7 +308,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             model=model,
             clock=ground.clock,
             max_model_calls=settings.max_model_calls,
-            toolbox=Toolbox(),
+            toolbox=toolbox,
         )
         worker = Worker(
             tools,

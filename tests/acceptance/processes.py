@@ -21,6 +21,10 @@ FOREIGN = re.compile(r"(RUNSTEAD|OPENAI)_|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE
 COMPLAINT = re.compile(r'"level": "(error|critical)"|^Traceback|Exception ignored|was never awaited', re.MULTILINE)
 
 
+NO_SANDBOX = {"RUNSTEAD_SANDBOX": "off"}
+"""Hundreds of servers are started here, and each would try its launchers and make sessions for code that never comes."""
+
+
 class DidNotStart(AssertionError):
     """The program ended before it said where it listens."""
 
@@ -89,7 +93,7 @@ def start_server(data_dir: Path, model_url: str, *arguments: str, **variables: s
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / "server.log"
-    settings = {"RUNSTEAD_DATA_DIR": str(data_dir), "RUNSTEAD_MODEL_URL": model_url, **variables}
+    settings = {"RUNSTEAD_DATA_DIR": str(data_dir), "RUNSTEAD_MODEL_URL": model_url, **NO_SANDBOX, **variables}
     with log.open("a") as errors:
         command = [program("RUNSTEAD_BIN"), "serve", "--port", "0", *arguments]
         process = _spawn(command, environment(**settings), errors)
