@@ -20,7 +20,8 @@ from runstead.executor.worker import LeaseTimes, Worker
 from runstead.http import application, auth, health, openapi
 from runstead.http.api import Api
 from runstead.http.cors import Cors
-from runstead.metrics import CountingJournal, Metrics, TimedModel
+from runstead.journal import Journal
+from runstead.metrics import Metrics, TimedModel
 from runstead.model.chat_completions import ChatCompletions
 from runstead.ports import Bus, Clock, Model, Sandbox, Store
 from runstead.settings import Settings
@@ -294,7 +295,8 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         metrics = Metrics()
         model = TimedModel(open_model(settings), metrics)
         stack.push_async_callback(model.close)
-        journal = CountingJournal(ground.store, ground.bus, metrics)
+        journal = Journal(ground.store, ground.bus)
+        journal.tell(metrics.committed)
         toolbox = Toolbox()
         if role != "api":
             sandbox = open_sandbox(settings)

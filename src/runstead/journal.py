@@ -1,5 +1,7 @@
 """Commit a change, then announce it: never two truths with a crash between them."""
 
+from collections.abc import Callable
+
 from runstead.domain.change import Change
 from runstead.ports import Bus, Store
 
@@ -10,6 +12,11 @@ class Journal:
     def __init__(self, store: Store, bus: Bus) -> None:
         self._store = store
         self._bus = bus
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def tell(self, listener: Callable[[Change], None]) -> None:
+        """Have a part of this process hear of every change that it stores. A listener neither waits nor fails."""
+        self._listeners.append(listener)
 
     async def commit(self, change: Change) -> None:
         """Store a change and tell whom it concerns. Raises what Store.commit raises; then nothing was said."""
@@ -21,3 +28,5 @@ class Journal:
             await self._bus.offer(run_id)
         for signal in change.signals:
             await self._bus.cancel(signal.owner, signal.run_id)
+        for listener in self._listeners:
+            listener(change)

@@ -20,8 +20,7 @@ from prometheus_client import (
 from runstead.domain import run_lifecycle
 from runstead.domain.change import Change, InsertRun, ReplaceRun, TakeRun
 from runstead.domain.errors import ModelFailed
-from runstead.journal import Journal
-from runstead.ports import Bus, Model, Store
+from runstead.ports import Model
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.models import Model as ModelCard
 
@@ -115,19 +114,6 @@ class Metrics:
     def page(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class CountingJournal(Journal):
-    """A journal that tells what it stored. All runs pass it, whoever writes them."""
-
-    def __init__(self, store: Store, bus: Bus, metrics: Metrics) -> None:
-        super().__init__(store, bus)
-        self._metrics = metrics
-
-    async def commit(self, change: Change) -> None:
-        """See Journal."""
-        await super().commit(change)
-        self._metrics.committed(change)
 
 
 class TimedModel:

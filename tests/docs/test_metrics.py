@@ -10,7 +10,7 @@ import pytest
 from runstead.domain.change import Change, InsertRun, ReplaceRun, TakeRun
 from runstead.domain.errors import ModelFailed
 from runstead.journal import Journal
-from runstead.metrics import CountingJournal, Metrics, TimedModel
+from runstead.metrics import Metrics, TimedModel
 from runstead.wire.chat import ChatChunk, ChatRequest
 from tests.docs.pages import read, rows
 
@@ -91,12 +91,13 @@ def test_a_run_is_taken_over_only_from_somebody(metrics):
     assert value(metrics, "runstead_runs_ended_total", status="expired") == 1
 
 
-def test_a_change_that_is_refused_is_not_counted(metrics, monkeypatch):
-    async def refuse(self: Journal, change: Change) -> None:
-        raise RuntimeError
+def test_a_change_that_is_refused_is_not_counted(metrics):
+    class Refusing:
+        async def commit(self, change: Change) -> None:
+            raise RuntimeError
 
-    monkeypatch.setattr(Journal, "commit", refuse)
-    journal = CountingJournal(cast(Any, None), cast(Any, None), metrics)
+    journal = Journal(cast(Any, Refusing()), cast(Any, None))
+    journal.tell(metrics.committed)
 
     with pytest.raises(RuntimeError):
         asyncio.run(journal.commit(Change(writes=(InsertRun(run("queued")),))))

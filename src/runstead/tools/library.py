@@ -1,0 +1,158 @@
+"""The vector stores as one thing to look in: what the file search tool and the search operation have in common."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from msgspec import Struct
+
+from runstead.domain.attribute_filter import Filter
+from runstead.domain.change import Change
+from runstead.domain.errors import EmbeddingFailed, NotFound, ToolFailed
+from runstead.domain.file_writes import TouchVectorStore
+from runstead.journal import Journal
+from runstead.ports import Clock, Embedder, FoundPassage, Hit, Index, Query, Ranking, Reranker, Store
+from runstead.wire.base import FileId, VectorStoreId
+from runstead.wire.vector_stores import Attributes
+
+LOOKS_EVERY = 0.25
+"""Seconds between looks at a store whose files are still being read."""
+TOUCHED_EVERY = 60
+"""Seconds within which a second use of a store is not noted again: its life is counted in days."""
+CANDIDATES = 50
+"""Hits that a reranker reads."""
+
+log = structlog.get_logger(__name__)
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A chunk of a file that is still there."""
+
+    hit: Hit
+    filename: str
+    attributes: Attributes
+
+
+class Library:
+    """See ports.Library. Without an embedder, or while it fails, files are found by their words."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        clock: Clock,
+        index: Index,
+        *,
+        embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._index = index
+        self._embedder = embedder
+        self._reranker = reranker
+
+    async def settle(self, store_id: str, timeout: float) -> None:
+        """See ports.Library."""
+        try:
+            async with asyncio.timeout(timeout):
+                # The files may be read on another node, which tells nobody but the rows.
+                while True:
+                    store = await self._store.get_vector_store(VectorStoreId(store_id))
+                    if store.file_counts.in_progress == 0:
+                        return
+                    await asyncio.sleep(LOOKS_EVERY)
+        except (TimeoutError, NotFound):
+            return
+
+    async def search(
+        self, store_ids: Sequence[str], query: str, *, limit: int, score_threshold: float
+    ) -> list[FoundPassage]:
+        """See ports.Library. A store that was deleted has nothing to be found."""
+        usable = [store_id for store_id in store_ids if await self._is_usable(store_id)]
+        found = await self.find(usable, [query], limit=limit, ranking=Ranking(score_threshold=score_threshold))
+        return [
+            FoundPassage(file_id=each.hit.file_id, file_name=each.filename, score=each.hit.score, text=each.hit.text)
+            for each in found
+        ]
+
+    async def _is_usable(self, store_id: str) -> bool:
+        try:
+            store = await self._store.get_vector_store(VectorStoreId(store_id))
+        except NotFound:
+            return False
+        if store.status == "expired":
+            raise ToolFailed(f"The vector store {store_id} has expired; attach another one, or none, and run again.")
+        await self.touch(store.id, store.last_active_at)
+        return True
+
+    async def touch(self, store_id: VectorStoreId, last_active_at: int | None) -> None:
+        """Note that a store is used, if that was not noted a moment ago."""
+        now = int(self._clock.now())
+        if last_active_at is None or now - last_active_at >= TOUCHED_EVERY:
+            await self._journal.commit(Change(writes=(TouchVectorStore(store_id, now),)))
+
+    async def find(
+        self,
+        store_ids: Sequence[str],
+        texts: Sequence[str],
+        *,
+        limit: int,
+        ranking: Ranking,
+        filter: Filter | None = None,
+        reranks: bool = True,
+    ) -> list[Found]:
+        """The best chunks of these stores for these texts together, best first. Raises Unavailable."""
+        if not store_ids:
+            return []
+        queries = [Query(text, await self._vectors(text)) for text in texts]
+        reranker = self._reranker if reranks else None
+        most = limit if reranker is None else max(limit, CANDIDATES)
+        hits = await self._index.search(store_ids, queries, limit=most, filter=filter, ranking=ranking)
+        if reranker is not None and hits:
+            hits = await _reranked(reranker, " ".join(texts), hits, ranking.score_threshold)
+        return await self._still_there(hits[:limit])
+
+    async def _vectors(self, text: str) -> dict[str, bytes]:
+        if self._embedder is None:
+            return {}
+        try:
+            return {self._embedder.name: await self._embedder.embed_query(text)}
+        except EmbeddingFailed as failure:
+            log.warning("searched by words alone", reason=str(failure))
+            return {}
+
+    async def _still_there(self, hits: Sequence[Hit]) -> list[Found]:
+        """The index follows the rows; what it has not heard of yet is not shown."""
+        known: dict[tuple[str, str], Found | None] = {}
+        found: list[Found] = []
+        for hit in hits:
+            place = (hit.store_id, hit.file_id)
+            if place not in known:
+                known[place] = await self._found(hit)
+            if (first := known[place]) is not None:
+                found.append(Found(hit=hit, filename=first.filename, attributes=first.attributes))
+        return found
+
+    async def _found(self, hit: Hit) -> Found | None:
+        try:
+            record = await self._store.get_store_file(VectorStoreId(hit.store_id), FileId(hit.file_id))
+            file = await self._store.get_file(FileId(hit.file_id))
+        except NotFound:
+            return None
+        return Found(hit=hit, filename=file.filename, attributes=record.file.attributes)
+
+
+async def _reranked(reranker: Reranker, query: str, hits: list[Hit], threshold: float) -> list[Hit]:
+    try:
+        scores = await reranker.scores(query, [hit.text for hit in hits])
+    except EmbeddingFailed as failure:
+        log.warning("not reranked", reason=str(failure))
+        return hits
+    judged = sorted(zip(scores, hits, strict=True), key=lambda pair: -pair[0])
+    return [
+        Hit(store_id=hit.store_id, file_id=hit.file_id, position=hit.position, text=hit.text, score=score)
+        for score, hit in judged
+        if score >= threshold
+    ]
