@@ -46,7 +46,23 @@ async def test_a_holders_write_does_not_shorten_the_lease_that_was_renewed_meanw
 
     await store.commit(change(ReplaceRun(replace(held, model_calls=1), held)))
 
-    assert await store.find_run(held.run.id) == replace(held, model_calls=1, lease_until=NOW + 12.5)
+    stored = await store.find_run(held.run.id)
+    assert stored == replace(held, model_calls=1, lease_until=stored.lease_until)
+    assert NOW + 12.5 <= stored.lease_until < NOW + 12.51
+
+
+async def test_who_judged_a_run_before_its_holder_wrote_takes_nothing(store: Store) -> None:
+    thread = a_thread()
+    held = claimed(a_record(thread), owner="node-a", lease_until=NOW + 6)
+    await store.commit(thread_with(thread, held))
+    await store.commit(change(ReplaceRun(replace(held, model_calls=1), held)))
+
+    with pytest.raises(Stale):
+        await store.commit(change(TakeRun(with_status(held, "cancelling"), held)))
+
+    read = await store.get_run(thread.id, held.run.id)
+    await store.commit(change(TakeRun(with_status(read, "cancelling"), read)))
+    assert (await store.get_run(thread.id, held.run.id)).model_calls == 1
 
 
 async def test_a_lease_that_is_given_back_ends_at_once(store: Store) -> None:

@@ -93,7 +93,7 @@ class ReplaceRun(Struct, frozen=True):
 
 
 class TakeRun(Struct, frozen=True):
-    """Like ReplaceRun, and Stale also if the lease was renewed since `was` was read."""
+    """Like ReplaceRun, and Stale also if whoever holds the run renewed its lease or wrote since `was` was read."""
 
     record: RunRecord
     was: RunRecord

@@ -83,7 +83,8 @@ def cancel(record: RunRecord, steps: Sequence[StepRecord], *, now: float) -> Cha
         asked = run_lifecycle.ask_to_cancel(record)
         signals = () if record.owner is None else (OwnerSignal(run.id, record.owner),)
         offers = (run.id,) if record.owner is None else ()
-        return Change(writes=(ReplaceRun(asked, was=record),), run_id=run.id, signals=signals, offers=offers)
+        # Not merely marked: the run as it was read is written, and its driver may have stored a round since.
+        return Change(writes=(TakeRun(asked, was=record),), run_id=run.id, signals=signals, offers=offers)
     ended = _raised(run_lifecycle.end(record, "cancel_requested", now=now))
     closed = [_closed(step, "cancelled", int(now)) for step in steps if step.step.status == "in_progress"]
     said: list[Said] = [("thread.run.cancelling", replace(run, status="cancelling", required_action=None))]

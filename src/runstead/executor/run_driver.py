@@ -207,7 +207,7 @@ class RunDriver:
 
     async def _commit(self, outcome: Outcome) -> None:
         """Store what was concluded, then say it; a cancellation that came first takes precedence."""
-        concluded = outcome.concluded
+        concluded, is_overtaken = outcome.concluded, False
         while True:
             events = speech.numbered(concluded.said, epoch=self.record.epoch, first=self._seq)
             change = Change(writes=concluded.writes, run_id=self.record.run.id, events=events)
@@ -217,7 +217,12 @@ class RunDriver:
                 self.record = await self._reread()
                 if self.record.run.status != "cancelling":
                     raise LeaseLost from None
-                concluded = self._overtaken(outcome, concluded)
+                if is_overtaken:
+                    # The answer was stored, and the store's answer was lost: only the end is missing.
+                    concluded = (await self._ended("stopped")).concluded
+                else:
+                    concluded = self._overtaken(outcome, concluded)
+                is_overtaken = True
                 continue
             self._seq += len(events)
             # What was learned while the store was at work is newer than the conclusion.

@@ -113,11 +113,13 @@ VALUES (:id, :thread_id, :status, :epoch, :owner, :lease_until, :deadline,
         CASE WHEN :status = 'queued' THEN :now END, :metadata, :body, :extra)
 """
 # The fence of every driver's write is in the statement itself, and metadata is not in it. A driver does not know how
-# often its lease was renewed since it read the run, so what it keeps it cannot shorten.
+# often its lease was renewed since it read the run, so what it keeps it cannot shorten. It becomes a hair longer, so
+# that whoever judged the run as it was before meets a lease that he has not read.
 REPLACE_RUN: Final = """
 UPDATE runs
    SET status = :status, epoch = :epoch, owner = :owner, deadline = :deadline,
-       lease_until = CASE WHEN owner IS :owner AND lease_until > :lease_until THEN lease_until ELSE :lease_until END,
+       lease_until = CASE WHEN owner = :owner AND lease_until >= :lease_until THEN lease_until + 0.000001
+                          ELSE :lease_until END,
        queued_since = CASE WHEN :status <> 'queued' THEN NULL
                            WHEN status = 'queued' THEN queued_since
                            ELSE :now END,

@@ -1,13 +1,14 @@
 """Cancellation and deadlines, in every state and at every moment."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from runstead.domain.errors import NotCancellable, NotFound
 from runstead.wire.runs import Usage
 from tests.contract.engine.virtual_time import in_virtual_time, the_loop
-from tests.contract.engine.world import a_world, calling
+from tests.contract.engine.world import HELLO, Line, a_world, calling
 from tests.unit.domain.making import piece, pieces, words
 
 CUT = ["message.incomplete", "run.step.cancelled", "run.cancelled"]
@@ -288,3 +289,46 @@ async def test_a_cancellation_goes_before_a_deadline_that_passed_meanwhile():
         world.add_node()
         await world.pass_time(2.0)
         assert await world.status(run) == "cancelled"
+
+
+@in_virtual_time
+async def test_a_cancellation_takes_nothing_back_that_the_worker_stored_meanwhile():
+    async with a_world() as world:
+        world.seats_on = world.nodes[0]
+        first, second = (world.model.will_stop_at_a_gate(then=then) for then in (calling("a", name="nope"), HELLO))
+        run = await world.create_run()
+        await first.reached.wait()
+        line = cast("Line", world.journal._store)
+        slow = line.slow = asyncio.Event()
+        cancelling = asyncio.create_task(world.cancel(run))
+        await line.arrived.wait()
+        # The client's request has read the run; now its worker stores a round.
+        first.opened.set()
+        await second.reached.wait()
+        line.slow = None
+        slow.set()
+        await cancelling
+
+        assert await world.rested(run) == "cancelled"
+        record = await world.record(run)
+        assert record.model_calls == 2
+        assert record.run.usage == record.usage
+        assert [step.status for step in await world.steps(run)] == ["completed"]
+
+
+@in_virtual_time
+async def test_a_cancellation_after_a_lost_answer_of_the_store_ends_the_run():
+    async with a_world() as world:
+        node = world.seats_on = world.nodes[0]
+        gate = world.model.will_stop_at_a_gate(then=calling("a", name="nope"))
+        run = await world.create_run()
+        await gate.reached.wait()
+        node.line.loses_answers = 1
+        gate.opened.set()
+        await world.settled()
+        assert [step.status for step in await world.steps(run)] == ["completed"]
+        await world.cancel(run)
+
+        assert await world.rested(run) == "cancelled"
+        assert [step.status for step in await world.steps(run)] == ["completed"]
+        assert (await world.told(run))[-1] == "run.cancelled"

@@ -133,7 +133,7 @@ def test_a_run_that_somebody_executes_is_only_asked():
     assert run_of(change).status == "cancelling"
     assert (change.events, change.offers) == ((), ())
     assert change.signals == (OwnerSignal(record.run.id, "w1"),)
-    assert change.writes == (ReplaceRun(replace(record, run=run_of(change)), was=record),)
+    assert change.writes == (TakeRun(replace(record, run=run_of(change)), was=record),)
 
 
 def test_a_run_that_was_handed_back_is_offered_to_be_stopped():
