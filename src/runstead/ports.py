@@ -125,7 +125,10 @@ class Store(Protocol):
         """What a driver needs, or None if the run is gone."""
 
     async def renew(self, owner: str, lease_until: float) -> dict[RunId, tuple[int, RunStatus]]:
-        """Prolong every lease of an owner in one statement; the runs it still holds, with epoch and status."""
+        """Prolong every lease of an owner in one statement; the runs it still holds, with epoch and status.
+
+        No lease becomes shorter.
+        """
 
     async def due(self, now: float, waiting_since: float, limit: int) -> list[RunRecord]:
         """Runs nobody works on though somebody should, oldest first.

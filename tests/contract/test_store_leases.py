@@ -38,6 +38,18 @@ async def test_a_run_whose_lease_was_renewed_is_not_taken(store: Store) -> None:
     await store.commit(change(ReplaceRun(ended(held), held)))
 
 
+async def test_a_renewal_that_comes_late_does_not_shorten_a_lease(store: Store) -> None:
+    thread = a_thread()
+    held = claimed(a_record(thread), owner="node-a", lease_until=NOW + 6)
+    await store.commit(thread_with(thread, held))
+
+    await store.renew("node-a", NOW + 12.5)
+    late = await store.renew("node-a", NOW + 8)
+
+    assert late == {held.run.id: (held.epoch, "in_progress")}
+    assert await store.find_run(held.run.id) == replace(held, lease_until=NOW + 12.5)
+
+
 async def test_a_holders_write_does_not_shorten_the_lease_that_was_renewed_meanwhile(store: Store) -> None:
     thread = a_thread()
     held = claimed(a_record(thread), owner="node-a", lease_until=NOW + 6)

@@ -50,7 +50,7 @@ _SPELLED: Final = {
 RENEW_LEASES: Final = f"""
 WITH held AS MATERIALIZED (SELECT seq FROM runs WHERE owner = :owner AND {statements.LEASED}
                             ORDER BY id FOR NO KEY UPDATE)
-UPDATE runs SET lease_until = :lease_until FROM held WHERE runs.seq = held.seq
+UPDATE runs SET lease_until = {statements.PROLONGED} FROM held WHERE runs.seq = held.seq
 RETURNING runs.id, runs.epoch, runs.status
 """  # noqa: S608
 

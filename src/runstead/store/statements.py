@@ -133,7 +133,9 @@ FIND_RUN: Final = f"SELECT {RUN} FROM runs WHERE id = :id"  # noqa: S608
 FIND_ACTIVE_RUN: Final = f"SELECT {RUN} FROM runs WHERE thread_id = :thread_id AND {ACTIVE}"  # noqa: S608
 FIND_ACTIVE_RUN_ID: Final = f"SELECT id FROM runs WHERE thread_id = :thread_id AND {ACTIVE}"  # noqa: S608
 RUNS: Final = listing("runs", "metadata, body", "thread_id = :thread_id")
-RENEW_LEASES: Final = f"UPDATE runs SET lease_until = :lease_until WHERE owner = :owner AND {LEASED}"  # noqa: S608
+# A renewal that was held up on its way must not shorten what a later one has prolonged.
+PROLONGED: Final = "CASE WHEN lease_until > :lease_until THEN lease_until ELSE :lease_until END"
+RENEW_LEASES: Final = f"UPDATE runs SET lease_until = {PROLONGED} WHERE owner = :owner AND {LEASED}"  # noqa: S608
 LIST_LEASES: Final = f"SELECT id, epoch, status FROM runs WHERE owner = :owner AND {LEASED}"  # noqa: S608
 DUE_RUNS: Final = f"""
 SELECT {RUN} FROM runs WHERE seq IN (
