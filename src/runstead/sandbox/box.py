@@ -46,8 +46,13 @@ class Launcher(Protocol):
     async def open(self) -> Box:
         """A new box. Raises NoBox."""
 
-    def describe(self) -> str:
-        """What Python and which packages its boxes have, in a sentence for the model."""
+    @property
+    def python(self) -> str:
+        """The version of the Python in its boxes."""
+
+    @property
+    def packages(self) -> str:
+        """What that Python can import."""
 
     def lacks(self) -> str | None:
         """What keeps this launcher below its best, in a sentence for the operator."""

@@ -76,8 +76,13 @@ class Bubblewrap:
                 await self._prepare()
         return await self._open()
 
-    def describe(self) -> str:
-        return self._machine.describe(self._version)
+    @property
+    def python(self) -> str:
+        return self._version
+
+    @property
+    def packages(self) -> str:
+        return self._machine.packages()
 
     def lacks(self) -> str | None:
         if self._cgroups.bound_memory:
@@ -85,7 +90,7 @@ class Bubblewrap:
         return "no cgroup may be made, so memory is watched and not bounded"
 
     async def close(self) -> None:
-        await self._warden.close()
+        await machine.close(self._warden, self._cgroups)
         if self._executable >= 0:
             os.close(self._executable)
             self._executable = -1
@@ -99,7 +104,7 @@ class Bubblewrap:
         chosen = await self._machine.interpreter()
         self._version = chosen.version
         # A keeper that died has left its folder.
-        await self._warden.close()
+        await machine.close(self._warden, self._cgroups)
         sweep()
         await self._warden.start()
         try:
@@ -109,7 +114,7 @@ class Bubblewrap:
             machine.remove_stale_groups(self._cgroups)
             await self._show(chosen)
         except OSError as error:
-            await self._warden.close()
+            await machine.close(self._warden, self._cgroups)
             raise NoBox(f"{error.filename or self._program} cannot be used: {error.strerror}") from None
 
     async def _show(self, chosen: Interpreter) -> None:
@@ -134,7 +139,7 @@ class Bubblewrap:
         if self._layout is None:
             raise AssertionError("what boxes share is prepared first")
         uid = self._users.take()
-        name = f"{os.getpid()}-{secrets.token_hex(8)}"
+        name = f"{self._warden.token}-{secrets.token_hex(8)}"
         folder = self._warden.folder / "sessions" / name
         ours, its = socket.socketpair()
         source, sink = os.pipe2(os.O_CLOEXEC)

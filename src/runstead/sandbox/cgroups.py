@@ -96,6 +96,19 @@ def find(chosen: Path | None = None, own: str | None = None, mount: Path = MOUNT
     return NONE
 
 
+def remove(cgroups: Cgroups, token: str) -> bool:
+    """Remove groups that a killed keeper left; False while somebody is still on the way out of one."""
+    left = [path for parent in set(cgroups.parents.values()) for path in parent.glob(f"{PREFIX}{token}-*")]
+    for path in left:
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+    return True
+
+
 def stale(cgroups: Cgroups, alive: Sequence[str]) -> list[Path]:
     """Groups of ours that belong to no living server."""
     found = [path for parent in set(cgroups.parents.values()) for path in parent.glob(f"{PREFIX}*")]

@@ -82,8 +82,13 @@ class Gvisor:
                 await self._prepare()
         return await self._open()
 
-    def describe(self) -> str:
-        return self._machine.describe(self._interpreter.version if self._interpreter is not None else "3")
+    @property
+    def python(self) -> str:
+        return self._interpreter.version if self._interpreter is not None else ""
+
+    @property
+    def packages(self) -> str:
+        return self._machine.packages()
 
     def lacks(self) -> str | None:
         if self._cgroups.bound_memory:
@@ -91,14 +96,14 @@ class Gvisor:
         return "no cgroup may be made, so memory is watched and not bounded"
 
     async def close(self) -> None:
-        await self._warden.close()
+        await machine.close(self._warden, self._cgroups)
         if self._executable >= 0:
             os.close(self._executable)
             self._executable = -1
 
     async def _prepare(self) -> None:
         self._interpreter = await self._machine.interpreter()
-        await self._warden.close()
+        await machine.close(self._warden, self._cgroups)
         sweep()
         await self._warden.start()
         try:
@@ -109,7 +114,7 @@ class Gvisor:
             if self._users.are_chosen:
                 self._reached = await self._warden.reach(self._sources(self._interpreter))
         except OSError as error:
-            await self._warden.close()
+            await machine.close(self._warden, self._cgroups)
             raise NoBox(f"{error.filename or self._program} cannot be used: {error.strerror}") from None
 
     def _sources(self, chosen: Interpreter) -> list[str]:
@@ -120,7 +125,7 @@ class Gvisor:
         if self._interpreter is None:
             raise AssertionError("what boxes share is prepared first")
         uid = self._users.take()
-        name = f"{os.getpid()}-{secrets.token_hex(8)}"
+        name = f"{self._warden.token}-{secrets.token_hex(8)}"
         folder = self._warden.folder / "sessions" / name
         its_source, our_sink = os.pipe2(os.O_CLOEXEC)
         our_source, its_sink = os.pipe2(os.O_CLOEXEC)

@@ -1,5 +1,6 @@
 """What launchers on this machine have in common: whom code runs as, in which Python, with what it is shown."""
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from runstead.sandbox import cgroups, interpreter
 from runstead.sandbox.box import NoBox
 from runstead.sandbox.environment import Environment
 from runstead.sandbox.policy import USER
+from runstead.sandbox.warden import Warden
 
 ETC = {
     "passwd": f"code:x:{USER}:{USER}:code:/tmp:/bin/sh\n",
@@ -19,6 +21,8 @@ ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "ld.so.cache": "",
 }
+PAUSE, PATIENCE = 0.02, 100
+"""Seconds between looks at a cgroup that is about to be empty, and how many."""
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -39,10 +43,9 @@ class Machine(Struct, frozen=True, kw_only=True):
             )
         return found
 
-    def describe(self, version: str) -> str:
-        """Python and packages, in a sentence for the model."""
-        packages = self.environment.describe() if self.environment is not None else "the standard library only"
-        return f"Python {version} with {packages}"
+    def packages(self) -> str:
+        """What code can import, for the model."""
+        return self.environment.describe() if self.environment is not None else "the standard library only"
 
 
 def lay_out(folder: Path) -> None:
@@ -67,6 +70,16 @@ def remove_stale_groups(found: cgroups.Cgroups) -> None:
             group.rmdir()
         except OSError:
             continue
+
+
+async def close(warden: Warden, found: cgroups.Cgroups) -> None:
+    """End a keeper and all it keeps, and what it could not remove if it was killed."""
+    token = warden.token
+    await warden.close()
+    for _ in range(PATIENCE):
+        if not token or cgroups.remove(found, token):
+            break
+        await asyncio.sleep(PAUSE)
 
 
 class Users:

@@ -99,7 +99,7 @@ class Node:
 
     async def _carry(self, connection: Connection, box: Box) -> None:
         launcher = self._launcher
-        welcome = Welcome(launcher.name, launcher.describe(), launcher.lacks())
+        welcome = Welcome(launcher.name, launcher.python, launcher.packages, launcher.lacks())
         out: asyncio.Task[None] | None = None
         back: asyncio.Task[None] | None = None
         has_ended = False
@@ -128,10 +128,9 @@ async def _obey(connection: Connection, box: Box) -> None:
     while True:
         kind, data = await connection.receive()
         if kind == tunnel.LINE:
-            box.writer.write(data)
-            await box.writer.drain()
+            await _pass_on(box, data)
         elif kind == tunnel.FILE:
-            staged = _Staged(connection, left)
+            staged = _Staged(connection, box, left)
             problem = ""
             try:
                 await box.stage(data.decode("utf-8", "replace"), staged.blocks())
@@ -144,17 +143,29 @@ async def _obey(connection: Connection, box: Box) -> None:
             raise Severed("a part at the wrong time")
 
 
+async def _pass_on(box: Box, data: bytes) -> None:
+    try:
+        box.writer.write(data)
+        await box.writer.drain()
+    except OSError as error:
+        raise Severed(str(error)) from None
+
+
 class _Staged:
     """A file on its way in."""
 
-    def __init__(self, connection: Connection, left: int) -> None:
-        self._connection, self.left = connection, left
+    def __init__(self, connection: Connection, box: Box, left: int) -> None:
+        self._connection, self._box, self.left = connection, box, left
         self._is_whole = False
 
     async def blocks(self) -> AsyncIterator[bytes]:
         """Its bytes. Raises Severed."""
         while not self._is_whole:
             kind, data = await self._connection.receive()
+            if kind == tunnel.LINE:
+                # The session's own line does not wait for files.
+                await _pass_on(self._box, data)
+                continue
             self.left -= len(data)
             self._is_whole = kind == tunnel.WHOLE
             if kind not in (tunnel.DATA, tunnel.WHOLE) or self.left < 0:

@@ -24,8 +24,10 @@ try:
     matplotlib.pyplot.close("all")
 except ImportError:
     pass
-for name in [name for name in globals() if not name.startswith("__")]:
-    del globals()[name]
+def forget():
+    for name in [name for name in globals() if not name.startswith("__")]:
+        del globals()[name]
+forget()
 """
 WARMING_LIMIT = 120.0
 LEAST_MEMORY = 2048 * MIB

@@ -122,8 +122,13 @@ class Remote:
         box.pump(await asyncio.open_unix_connection(sock=far))
         return box
 
-    def describe(self) -> str:
-        return self._welcome.description if self._welcome is not None else "Python 3"
+    @property
+    def python(self) -> str:
+        return self._welcome.python if self._welcome is not None else ""
+
+    @property
+    def packages(self) -> str:
+        return self._welcome.packages if self._welcome is not None else ""
 
     def lacks(self) -> str | None:
         return self._welcome.lacks if self._welcome is not None else None

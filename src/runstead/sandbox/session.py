@@ -166,7 +166,7 @@ class Session:
         """Why the line ended."""
         ending = await self.end(END_LIMIT)
         if ending.ran_out_of_memory:
-            return f"It used more memory than the {self._limits.memory // MIB} MiB it may have."
+            return f"It used more memory than its {self._limits.memory // MIB} MiB, and {self._limits.disk // MIB} for files."
         if self._fault:
             return f"It broke the rules: {self._fault}."
         return "Its process ended."

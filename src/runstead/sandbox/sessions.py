@@ -14,7 +14,7 @@ from runstead.ports import CodeFile, CodeOutcome, SandboxUnavailable
 from runstead.sandbox import names
 from runstead.sandbox.box import Launcher, NoBox
 from runstead.sandbox.harvest import Harvest
-from runstead.sandbox.limits import Limits
+from runstead.sandbox.limits import MIB, Limits
 from runstead.sandbox.memory import free_memory, sessions_that_fit
 from runstead.sandbox.pool import Pool
 from runstead.sandbox.session import Broken, Lost, Session
@@ -49,7 +49,7 @@ class Sessions:
     def __init__(self, launcher: Launcher, limits: Limits) -> None:
         self._launcher, self._limits = launcher, limits
         self._most = limits.sessions or sessions_that_fit(free_memory())
-        self._pool = Pool(launcher, limits, lambda: self._count() < self._most)
+        self._pool = Pool(launcher, limits, lambda: self.count < self._most)
         self._places: OrderedDict[str, Place] = OrderedDict()
         self._lost: OrderedDict[str, str] = OrderedDict()
         self._calls: set[asyncio.Task[CodeOutcome]] = set()
@@ -60,6 +60,16 @@ class Sessions:
     def paths(self, files: Sequence[CodeFile]) -> list[str]:
         """See the port."""
         return names.paths(files)
+
+    @property
+    def count(self) -> int:
+        """How many sessions there are, or are about to be."""
+        return self._opening + len(self._pool) + sum(place.session is not None for place in self._places.values())
+
+    @property
+    def warm(self) -> int:
+        """How many of them wait for their first thread."""
+        return len(self._pool)
 
     def start(self) -> None:
         """Begin to make sessions in advance, and to end those that idle. Needs a running loop."""
@@ -90,12 +100,16 @@ class Sessions:
 
     async def describe(self) -> str:
         """See the port."""
-        return self._launcher.describe()
+        limits = self._limits
+        return (
+            f"Python {self._launcher.python} with {self._launcher.packages}. No network. A session has "
+            f"{limits.memory // MIB} MiB of memory and {limits.disk // MIB} MiB in /mnt/data."
+        )
 
     async def check(self) -> str:
         """See the port."""
         lacks = self._launcher.lacks()
-        return f"{self._launcher.name}, {self._launcher.describe()}{f'; {lacks}' if lacks else ''}"
+        return f"{self._launcher.name}, Python {self._launcher.python}{f'; {lacks}' if lacks else ''}"
 
     async def close(self) -> None:
         """See the port."""
@@ -178,16 +192,13 @@ class Sessions:
     def _is_worn(self, session: Session) -> bool:
         return asyncio.get_running_loop().time() - session.born > self._limits.lifetime
 
-    def _count(self) -> int:
-        return self._opening + len(self._pool) + sum(place.session is not None for place in self._places.values())
-
     async def _make_room(self, timeout: float) -> None:
         """Wait for a place for one more session, ending what nobody uses at the moment. Raises NoBox."""
         async with self._freed:
             try:
                 async with asyncio.timeout(timeout):
                     # A session that waits in the pool is about to be this one.
-                    while self._count() - min(len(self._pool), 1) >= self._most:
+                    while self.count - min(len(self._pool), 1) >= self._most:
                         if not (await self._pool.shrink() or await self._evict()):
                             await self._freed.wait()
             except TimeoutError:

@@ -34,7 +34,8 @@ class Welcome(Struct, frozen=True, forbid_unknown_fields=True):
     """A box is open; what its Python has, and what its walls lack."""
 
     launcher: str
-    description: str
+    python: str
+    packages: str
     lacks: str | None
 
 

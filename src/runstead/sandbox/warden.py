@@ -53,6 +53,11 @@ class Warden:
         self.folder = Path()
 
     @property
+    def token(self) -> str:
+        """What the names of everything that belongs to this keeper begin with."""
+        return self.folder.name.removeprefix(FOLDER_PREFIX)
+
+    @property
     def is_running(self) -> bool:
         """Whether there is a keeper to ask."""
         return self._line is not None
@@ -157,6 +162,8 @@ class Warden:
         if self._process is not None:
             await self._process.wait()
             self._process = None
+            # Nothing is there any more, unless the keeper itself was killed.
+            await asyncio.to_thread(_remove, self.folder, self._roots)
 
     def _hear(self) -> None:
         if self._line is None:
@@ -203,6 +210,12 @@ class Warden:
         for kept in self._kept.values():
             self._settle(kept.ending, Ending())
         self._kept.clear()
+
+
+def _remove(folder: Path, roots: Path) -> None:
+    with suppress(OSError):
+        roots.rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> None:

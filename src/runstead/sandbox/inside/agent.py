@@ -21,6 +21,7 @@ import struct
 import sys
 import termios
 import threading
+import time
 import traceback
 import types
 
@@ -34,6 +35,7 @@ DATA = "/mnt/data"
 ORIGINALS = "/mnt/originals"
 FONTS = "/opt/packages/fonts"
 CHUNK = 256 * 1024
+OFTEN = 0.01
 MOST_ENTRIES = 20_000
 DEEPEST = 8
 NOT_PYTHON = "Lines that begin with ! or % are not Python. Use the subprocess module for commands.\n"
@@ -82,6 +84,7 @@ class Output(io.TextIOBase):
 
     def __init__(self, capture: Capture) -> None:
         self._capture = capture
+        self._heard_at = 0.0
 
     encoding = "utf-8"
     errors = "replace"
@@ -99,6 +102,10 @@ class Output(io.TextIOBase):
             data = memoryview(text[: self._capture.left + 1].encode("utf-8", "replace"))
             while data:
                 data = data[os.write(1, data) :]
+            if text.endswith("\n") and time.monotonic() > self._heard_at + OFTEN:
+                # What follows may be a computation that lets no other thread run, and be ended for it.
+                self._capture.flush()
+                self._heard_at = time.monotonic()
         elif text:
             self._capture.was_cut = True
         return len(text)
@@ -367,7 +374,6 @@ class Agent:
             if isinstance(last, ast.Expr):
                 value = eval(compile(ast.Expression(last.value), place, "eval"), names)
                 self._show(value)
-                names["_"] = value
         except SystemExit:
             return True
         except BaseException as error:
