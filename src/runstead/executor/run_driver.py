@@ -150,7 +150,7 @@ class RunDriver:
         about = None
         if kinds := builtin.names(self.record.run.tools):
             try:
-                about = await self._tools.toolbox.about(kinds)
+                about = await self._patiently(self._tools.toolbox.about, kinds, await self._around(snapshot, window))
             except ToolFailed as failure:
                 return None, await self._ended("failed", LastError("server_error", str(failure)))
         call = self._call = ModelCall(self._tools.model, self._tools.clock, self.record, self._emit, about)
@@ -166,16 +166,13 @@ class RunDriver:
         """One call of a built-in tool and its outcome, as _call_model has it."""
         window = await self._tools.model.window(self.record.run.model)
         snapshot = await self._snapshot(window)
-        try:
-            thread = await self._patiently(self._tools.store.get_thread, self.record.run.thread_id)
-        except NotFound:
-            raise LeaseLost from None
+        around = await self._around(snapshot, window)
         step = tool_turn.open_step(snapshot.steps)
         call = self._call = ToolCall(self._tools.toolbox, self._tools.clock, self.record, step)
         if self._why is not None:
             call.abort()
         try:
-            outcome = await self._patiently(call.perform, Surroundings(snapshot, thread, window))
+            outcome = await self._patiently(call.perform, around)
         finally:
             self._call = None
         return call, outcome or await self._interrupted(call)
@@ -186,6 +183,14 @@ class RunDriver:
         if snapshot is None:
             raise LeaseLost
         return snapshot
+
+    async def _around(self, snapshot: Snapshot, window: int) -> Surroundings:
+        """What built-in tools may have to know."""
+        try:
+            thread = await self._patiently(self._tools.store.get_thread, self.record.run.thread_id)
+        except NotFound:
+            raise LeaseLost from None
+        return Surroundings(snapshot, thread, window)
 
     async def _interrupted(self, call: ModelCall | ToolCall) -> Outcome | None:
         match self._why:
@@ -217,7 +222,10 @@ class RunDriver:
                 self.record = await self._reread()
                 if self.record.run.status != "cancelling":
                     raise LeaseLost from None
-                if is_overtaken:
+                if outcome.step is not None and not is_overtaken and not self.record.has_open_calls:
+                    # The tool's result was stored, and the store's answer was lost.
+                    self._emit([said for said in concluded.said if said[0] not in speech.RUN_EVENTS])
+                if is_overtaken or outcome.step is not None:
                     # The answer was stored, and the store's answer was lost: only the end is missing.
                     concluded = (await self._ended("stopped")).concluded
                 else:
@@ -230,13 +238,10 @@ class RunDriver:
             return
 
     def _overtaken(self, outcome: Outcome, concluded: Concluded) -> Concluded:
-        """What is stored instead because a cancellation came first."""
-        now = self._tools.clock.now()
-        if outcome.step is not None:
-            # Nothing of a tool's result was said yet.
-            return tool_turn.cut(self.record, outcome.step, "stopped", now=now)
+        """What is stored in place of an answer because a cancellation came first."""
         # What the answer had already closed was true; only the run's own end is another one.
         self._emit([said for said in concluded.said if said[0] not in speech.RUN_EVENTS])
+        now = self._tools.clock.now()
         return turn.cut(self.record, outcome.answer, "stopped", outcome.usage, now=now)
 
     async def _reread(self) -> RunRecord:

@@ -1,7 +1,5 @@
 """The code interpreter: runs what the model wrote where it can do no harm, and keeps what it made."""
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
 from runstead.domain import code_files
@@ -19,6 +17,8 @@ from runstead.wire.run_steps import (
     ToolCalls,
 )
 
+LISTED = 50
+"""Files that the model is told of by name; it can list the others itself."""
 STARTED_ANEW = "[The Python session was started anew: variables and imports of earlier calls are gone, files are not.]"
 
 
@@ -30,18 +30,22 @@ class CodeInterpreterTool:
         self._files = files
         self._timeout = timeout
 
-    async def about(self) -> str:
-        """What the model is told of the Python it gets. Raises ToolFailed."""
+    async def about(self, around: Surroundings) -> str:
+        """What the model is told of the Python it gets and of the files there. Raises ToolFailed, or Unavailable."""
         try:
-            return await self._sandbox.describe()
+            python = await self._sandbox.describe()
         except SandboxUnavailable as reason:
             raise ToolFailed(str(reason)) from reason
+        paths = self._sandbox.paths(await self._found_files(around))
+        shown = ", ".join(paths[:LISTED])
+        more = f", and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
+        return f"{python}\nFiles now: {shown}{more}" if paths else python
 
     async def perform(self, call: CodeInterpreterToolCall, around: Surroundings) -> Performed:
         """Run the code. Raises ToolFailed if none can be run, or Unavailable before anything was."""
         snapshot = around.snapshot
         steps = [*snapshot.earlier_steps, *snapshot.steps]
-        files = await self._found_files(around, code_files.made(steps))
+        files = await self._found_files(around)
         code, thread_id = call.code_interpreter.input, around.thread.id
         try:
             outcome = await self._sandbox.run(thread_id, code, files, timeout=self._timeout)
@@ -65,12 +69,14 @@ class CodeInterpreterTool:
             # The code has run and will not be run again for this.
             return None
 
-    async def _found_files(self, around: Surroundings, made: Mapping[str, str]) -> list[CodeFile]:
-        resources = (around.snapshot.record.run.tool_resources, around.thread.tool_resources)
-        given = await self._files.open(code_files.given(resources, around.snapshot.messages))
+    async def _found_files(self, around: Surroundings) -> list[CodeFile]:
+        """The originals, then what code has made, each under its newest contents."""
+        snapshot = around.snapshot
+        resources = (snapshot.record.run.tool_resources, around.thread.tool_resources)
+        given = await self._files.open(code_files.given(resources, snapshot.messages))
+        made = code_files.made([*snapshot.earlier_steps, *snapshot.steps])
         stored = {file.file_id: file for file in await self._files.open(list(made.values()))}
-        put_back = [replace(stored[id], name=path, is_output=True) for path, id in made.items() if id in stored]
-        return given + put_back
+        return given + [replace(stored[id], name=path, is_output=True) for path, id in made.items() if id in stored]
 
 
 def _logs(outcome: CodeOutcome, *, has_history: bool) -> str:

@@ -25,11 +25,11 @@ class Toolbox:
             if tool is not None
         )
 
-    async def about(self, kinds: Iterable[BuiltinKind]) -> dict[BuiltinKind, str]:
-        """What there is to say of these tools on this server in particular. Raises ToolFailed."""
+    async def about(self, kinds: Iterable[BuiltinKind], around: Surroundings) -> dict[BuiltinKind, str]:
+        """What there is to say of these tools here and now in particular. Raises ToolFailed, or Unavailable."""
         if "code_interpreter" not in kinds or self._code_interpreter is None:
             return {}
-        return {"code_interpreter": await self._code_interpreter.about()}
+        return {"code_interpreter": await self._code_interpreter.about(around)}
 
     async def perform(self, call: BuiltinCall, notes: CallNotes, around: Surroundings) -> Performed:
         """Do what a call asks for. Raises ToolFailed, or Unavailable."""

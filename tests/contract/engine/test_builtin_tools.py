@@ -181,6 +181,39 @@ async def test_passages_are_cut_to_the_models_window():
         assert [part.text for part in call.file_search.results[0].content] == ["é" * 1_536]
 
 
+@in_virtual_time
+async def test_the_model_is_told_which_files_there_are():
+    async with a_world() as world:
+        world.files.upload("file-in", "data.csv")
+        world.sandbox.will(CodeOutcome("", files=(a_file("out.csv"),)))
+        run = await a_run(world, using(code("call_a", "1")), saying("Done."))
+        assert await world.rested(run) == "completed"
+        before, after = (request.tools[1]["function"]["description"] for request in world.model.requests)
+        assert before.endswith("Python 3.11 with nothing.\nFiles now: /mnt/data/data.csv")
+        assert after.endswith("\nFiles now: /mnt/data/data.csv, /mnt/data/out.csv")
+
+
+@in_virtual_time
+async def test_a_result_whose_commit_was_answered_to_nobody_is_not_lost_to_a_cancellation():
+    async with a_world() as world:
+        held = world.sandbox.will_hold(CodeOutcome("one"))
+        run = await a_run(world, using(code("call_a", "1")), saying("Never said."))
+        await held.reached.wait()
+        line = world.nodes[0].line
+        line.loses_answers = 1
+        world.bus.loses_cancels = True
+        held.opened.set()
+        while line.loses_answers:
+            await world.settled()
+        await world.cancel(run)
+
+        assert await world.rested(run) == "cancelled"
+
+        [call] = await calls_of(world, run)
+        assert call.code_interpreter.outputs == [LogOutput("one")]
+        await world.told(run)
+
+
 # Several calls and mixed turns
 
 

@@ -63,6 +63,9 @@ class ScriptedSandbox:
             case _:
                 return outcome
 
+    def paths(self, files: Sequence[CodeFile]) -> list[str]:
+        return [f"/mnt/data/{file.name}" for file in files]
+
     async def describe(self) -> str:
         if isinstance(self.description, BaseException):
             raise self.description
