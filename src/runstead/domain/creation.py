@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict, replace
 
-from runstead.domain.errors import InvalidRequest, UnknownFile, WrongPrefix
+from runstead.domain.errors import InvalidRequest
 from runstead.domain.records import RunRecord
 from runstead.wire.assistants import Assistant, CreateAssistant, ModifyAssistant
 from runstead.wire.base import AssistantId, MessageId, RunId, ThreadId
 from runstead.wire.messages import (
     ContentPart,
     CreateMessage,
-    ImageFileContent,
     Message,
     Text,
     TextContent,
@@ -22,12 +21,13 @@ from runstead.wire.runs import CreateRun, CreateThreadAndRun, Run, TruncationStr
 from runstead.wire.threads import CreateThread, ModifyThread, Thread
 from runstead.wire.tools import FileSearchTool, FunctionTool, NamedToolChoice, Tool, ToolResources
 
+NOTHING = ToolResources()
 
-def assistant(id: AssistantId, body: CreateAssistant, *, now: int) -> Assistant:
-    """A new assistant. Raises UnknownFile for resources that lead nowhere."""
-    _refuse_unknown_resources(body.tool_resources)
+
+def assistant(id: AssistantId, body: CreateAssistant, resources: ToolResources = NOTHING, *, now: int) -> Assistant:
+    """A new assistant; `resources` are what the body's come to."""
     given = {name: value for name, value in asdict(body).items() if value is not None}
-    return Assistant(id=id, created_at=now, **given)
+    return Assistant(id=id, created_at=now, **given | {"tool_resources": resources})
 
 
 _CLEARED = {
@@ -40,84 +40,60 @@ _CLEARED = {
 }
 
 
-def modified_assistant(was: Assistant, body: ModifyAssistant) -> Assistant:
+def modified_assistant(
+    was: Assistant, body: ModifyAssistant, resources: ToolResources | None | UnsetType = UNSET
+) -> Assistant:
     """The assistant with what was given; null clears, but a model cannot be cleared and stays."""
     changes = {name: value for name, value in asdict(body).items() if value is not UNSET}
     if changes.get("model", "") is None:
         del changes["model"]
-    resources = changes.pop("tool_resources", UNSET)
+    changes.pop("tool_resources", None)
     changes = {name: _CLEARED.get(name) if value is None else value for name, value in changes.items()}
     return replace(was, **changes, tool_resources=_merged(was.tool_resources, resources))
 
 
-def _merged(was: ToolResources, given: object) -> ToolResources:
+def _merged(was: ToolResources, given: ToolResources | None | UnsetType) -> ToolResources:
     """Each tool named is replaced whole; null or absent stays; null for the whole clears it."""
     if given is None:
         return ToolResources()
-    if not isinstance(given, ToolResources):
+    if given is UNSET:
         return was
-    _refuse_unknown_resources(given)
     return ToolResources(
         code_interpreter=given.code_interpreter or was.code_interpreter,
         file_search=given.file_search or was.file_search,
     )
 
 
-def thread(id: ThreadId, body: CreateThread, *, now: int, at: str = "") -> Thread:
-    """A new thread; its messages are made apart. `at` is where its body stands in the request."""
-    _refuse_unknown_resources(body.tool_resources, at)
-    return Thread(
-        id=id, created_at=now, metadata=body.metadata or {}, tool_resources=body.tool_resources or ToolResources()
-    )
+def thread(id: ThreadId, body: CreateThread, resources: ToolResources = NOTHING, *, now: int) -> Thread:
+    """A new thread; its messages are made apart, and what is attached to them is added later."""
+    return Thread(id=id, created_at=now, metadata=body.metadata or {}, tool_resources=resources)
 
 
-def modified_thread(was: Thread, body: ModifyThread) -> Thread:
+def modified_thread(was: Thread, body: ModifyThread, resources: ToolResources | None | UnsetType = UNSET) -> Thread:
     """The thread with what was given."""
     metadata = was.metadata if body.metadata is UNSET else body.metadata or {}
-    return replace(was, metadata=metadata, tool_resources=_merged(was.tool_resources, body.tool_resources))
+    return replace(was, metadata=metadata, tool_resources=_merged(was.tool_resources, resources))
 
 
-def message(id: MessageId, thread_id: ThreadId, body: CreateMessage, *, now: int, at: str = "") -> Message:
-    """A client's message; `at` is where its body stands in the request, for the words of a refusal."""
-    for i, attachment in enumerate(body.attachments or ()):
-        raise unknown_file("File", attachment.file_id, f"{at}attachments[{i}].file_id")
+def message(id: MessageId, thread_id: ThreadId, body: CreateMessage, *, now: int) -> Message:
+    """A client's message; the files that it names are there."""
     return Message(
         id=id,
         created_at=now,
         thread_id=thread_id,
         role=body.role,
-        content=_content(body, at),
+        content=_content(body),
+        attachments=body.attachments or [],
         metadata=body.metadata or {},
         # API: a client's message is complete from the start and has no moment of completion.
         status="completed",
     )
 
 
-def _content(body: CreateMessage, at: str) -> list[ContentPart]:
+def _content(body: CreateMessage) -> list[ContentPart]:
     if isinstance(body.content, str):
         return [TextContent(Text(body.content))]
-    parts: list[ContentPart] = []
-    for i, part in enumerate(body.content):
-        match part:
-            case TextInput(text=text):
-                parts.append(TextContent(Text(text)))
-            case ImageFileContent(image_file=image):
-                raise unknown_file("File", image.file_id, f"{at}content[{i}].image_file.file_id")
-            case _:
-                parts.append(part)
-    return parts
-
-
-def _refuse_unknown_resources(resources: ToolResources | None, at: str = "") -> None:
-    """No file and no vector store exists yet, so whichever is named is unknown."""
-    if resources is None:
-        return
-    if resources.code_interpreter is not None:
-        for i, id in enumerate(resources.code_interpreter.file_ids):
-            raise unknown_file("File", id, f"{at}tool_resources.code_interpreter.file_ids[{i}]")
-    if resources.file_search is not None:
-        for i, id in enumerate(resources.file_search.vector_store_ids):
-            raise unknown_file("VectorStore", id, f"{at}tool_resources.file_search.vector_store_ids[{i}]")
+    return [TextContent(Text(part.text)) if isinstance(part, TextInput) else part for part in body.content]
 
 
 def run(
@@ -125,17 +101,18 @@ def run(
     thread_id: ThreadId,
     body: CreateRun | CreateThreadAndRun,
     by: Assistant,
+    given: ToolResources | UnsetType = UNSET,
     *,
     now: int,
     expires_after: int,
 ) -> RunRecord:
-    """A queued run: what the run says goes before what the assistant says, and later edits do not reach it."""
+    """A queued run: what the run says goes before what the assistant says, and later edits do not reach it.
+
+    `given` are the resources that its own body comes to.
+    """
     tools = by.tools if body.tools is None else body.tools
     choice = body.tool_choice or "auto"
     _refuse_unknown_choice(choice, tools)
-    resources = by.tool_resources
-    if isinstance(body, CreateThreadAndRun) and body.tool_resources is not None:
-        resources = _merged(resources, body.tool_resources)
     strategy = body.truncation_strategy
     if strategy is None or strategy.type == "auto":
         # A number of messages goes with its own type only.
@@ -162,7 +139,7 @@ def run(
             tool_choice=choice,
             parallel_tool_calls=True if body.parallel_tool_calls is None else body.parallel_tool_calls,
             response_format=body.response_format or by.response_format,
-            tool_resources=resources,
+            tool_resources=_merged(by.tool_resources, given),
         ),
     )
 
@@ -172,15 +149,6 @@ def _instructions(body: CreateRun | CreateThreadAndRun, by: Assistant) -> str:
     said = (by.instructions if body.instructions is None else body.instructions) or ""
     more = body.additional_instructions if isinstance(body, CreateRun) else None
     return "\n".join(text for text in (said, more) if text)
-
-
-_PREFIXES = {"File": "file", "VectorStore": "vs"}
-
-
-def unknown_file(kind: str, id: str, param: str) -> InvalidRequest:
-    """The refusal of a file or store that does not exist, or of an id that could not be one."""
-    prefix = _PREFIXES[kind]
-    return UnknownFile(kind, id, param) if id.startswith(prefix) else WrongPrefix(param, id, prefix)
 
 
 def _refuse_unknown_choice(choice: object, tools: Sequence[Tool]) -> None:

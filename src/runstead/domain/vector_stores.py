@@ -88,7 +88,7 @@ def files_of(ids: Sequence[str], chunking: ChunkingStrategy | None, at: str = ""
 def file_of(body: CreateVectorStoreFile, by: CreateFileBatch | None = None, at: str = "") -> NewStoreFile:
     """One file; what it does not say is taken from its batch."""
     attributes = body.attributes if body.attributes is not None or by is None else by.attributes
-    chunking = body.chunking_strategy or (by and by.chunking_strategy)
+    chunking = body.chunking_strategy if body.chunking_strategy is not None or by is None else by.chunking_strategy
     return NewStoreFile(FileId(body.file_id), attributes or {}, strategy(chunking, at))
 
 

@@ -1,18 +1,26 @@
 """/v1/assistants."""
 
 from runstead.domain import creation
-from runstead.domain.change import Change, DeleteAssistant, InsertAssistant, ReplaceAssistant
+from runstead.domain.change import Change, DeleteAssistant, InsertAssistant, ReplaceAssistant, Write
 from runstead.http.api import Api, Call, until_settled
 from runstead.http.pages import listed
+from runstead.http.resources import resolve, resolve_change
+from runstead.http.retrieval import in_step
 from runstead.wire.assistants import Assistant, CreateAssistant, ModifyAssistant
 from runstead.wire.base import AssistantId, Deleted, ListPage
 
 
 async def create_assistant(api: Api, call: Call[CreateAssistant]) -> Assistant:
     """Create an assistant."""
-    assistant = creation.assistant(AssistantId(api.new_id("asst_")), call.body, now=api.now())
-    await api.journal.commit(Change(writes=(InsertAssistant(assistant),)))
-    return assistant
+    id = AssistantId(api.new_id("asst_"))
+
+    async def create() -> Assistant:
+        resources, made = await resolve(api, call.body.tool_resources)
+        assistant = creation.assistant(id, call.body, resources, now=api.now())
+        await api.journal.commit(Change(writes=(*made, InsertAssistant(assistant))))
+        return assistant
+
+    return await until_settled(create)
 
 
 async def list_assistants(api: Api, call: Call[None]) -> ListPage[Assistant]:
@@ -30,8 +38,12 @@ async def modify_assistant(api: Api, call: Call[ModifyAssistant]) -> Assistant:
 
     async def modify() -> Assistant:
         was = await api.store.get_assistant(AssistantId(call.path["assistant_id"]))
-        assistant = creation.modified_assistant(was, call.body)
-        await api.journal.commit(Change(writes=(ReplaceAssistant(assistant, was=was),)))
+        resources = await resolve_change(api, call.body.tool_resources)
+        assistant = creation.modified_assistant(was, call.body, resources)
+        writes: tuple[Write, ...] = ()
+        if call.version == "v1":
+            assistant, writes = await in_step(api, assistant, was)
+        await api.journal.commit(Change(writes=(*writes, ReplaceAssistant(assistant, was=was))))
         return assistant
 
     return await until_settled(modify)

@@ -250,15 +250,15 @@ def _ref(name: str) -> Json:
 def _body_refs(operation: Operation) -> list[str]:
     """The names of an operation's bodies, v2's first."""
     bodies = {version: operation.body_in(version) for version in operation.versions}
-    names = [_name(bodies["v2"])] if "v2" in bodies else []
-    if "v1" in bodies and bodies["v1"] is not bodies.get("v2"):
+    names = [_name(operation.body)] if operation.body in bodies.values() else []
+    if "v1" in bodies and bodies["v1"] is not operation.body:
         names.append(f"V1{_name(bodies['v1'])}")
     return names
 
 
 def _answer_refs(operation: Operation) -> list[str]:
     shown = v1_answer(operation.answer)
-    names = [_name(operation.answer)] if "v2" in operation.versions else []
+    names = [_name(operation.answer)] if "v2" in operation.versions or shown == operation.answer else []
     if "v1" in operation.versions and shown != operation.answer:
         names.append(f"V1{_name(shown)}")
     return names

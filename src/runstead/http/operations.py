@@ -9,9 +9,11 @@ from typing import Any
 from msgspec import Struct
 
 from runstead.http import (
+    assistant_files,
     assistants,
     file_batches,
     files,
+    message_files,
     messages,
     models,
     run_steps,
@@ -31,6 +33,7 @@ from runstead.wire.models import Model
 from runstead.wire.run_steps import RunStep
 from runstead.wire.runs import CreateRun, CreateThreadAndRun, ModifyRun, Run, SubmitToolOutputs
 from runstead.wire.threads import CreateThread, ModifyThread, Thread
+from runstead.wire.v1.files import AssistantFile, CreateAssistantFile, MessageFile
 from runstead.wire.vector_stores import (
     CreateFileBatch,
     CreateVectorStore,
@@ -95,14 +98,18 @@ def _delete(path: str, handler: Handler, **more: Any) -> Operation:
 
 
 ASSISTANT = "/v1/assistants/{assistant_id}"
+ASSISTANT_FILE = f"{ASSISTANT}/files/{{file_id}}"
 THREAD = "/v1/threads/{thread_id}"
 MESSAGE = f"{THREAD}/messages/{{message_id}}"
+MESSAGE_FILE = f"{MESSAGE}/files/{{file_id}}"
 RUN = f"{THREAD}/runs/{{run_id}}"
 FILE = "/v1/files/{file_id}"
 STORE = "/v1/vector_stores/{vector_store_id}"
 STORE_FILE = f"{STORE}/files/{{file_id}}"
 BATCH = f"{STORE}/file_batches/{{batch_id}}"
 
+# API: v2 has tool_resources and attachments in their place.
+_OLD: dict[str, Any] = {"versions": ("v1",)}
 # API: vector stores came with v2 and left its beta later, so no header is needed, and v1 does not know them.
 _STORES: dict[str, Any] = {"versions": ("v2",), "needs_beta": False}
 
@@ -112,6 +119,10 @@ OPERATIONS: tuple[Operation, ...] = (
     _get(ASSISTANT, assistants.get_assistant, Assistant),
     _post(ASSISTANT, assistants.modify_assistant, Assistant, ModifyAssistant),
     _delete(ASSISTANT, assistants.delete_assistant),
+    _list(f"{ASSISTANT}/files", assistant_files.list_assistant_files, AssistantFile, **_OLD),
+    _post(f"{ASSISTANT}/files", assistant_files.create_assistant_file, AssistantFile, CreateAssistantFile, **_OLD),
+    _get(ASSISTANT_FILE, assistant_files.get_assistant_file, AssistantFile, **_OLD),
+    _delete(ASSISTANT_FILE, assistant_files.delete_assistant_file, **_OLD),
     _post("/v1/threads", threads.create_thread, Thread, CreateThread, is_body_optional=True),
     # Before the paths with an id, so that "runs" is not taken for one.
     _post(
@@ -129,6 +140,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _get(MESSAGE, messages.get_message, Message),
     _post(MESSAGE, messages.modify_message, Message, ModifyMessage, is_body_optional=True),
     _delete(MESSAGE, messages.delete_message, versions=("v2",)),
+    _list(f"{MESSAGE}/files", message_files.list_message_files, MessageFile, **_OLD),
+    _get(MESSAGE_FILE, message_files.get_message_file, MessageFile, **_OLD),
     _list(f"{THREAD}/runs", runs.list_runs, Run),
     _post(f"{THREAD}/runs", runs.create_run, Run, CreateRun, may_stream=True, has_include=True),
     _get(RUN, runs.get_run, Run, is_polled=True),

@@ -1,8 +1,10 @@
 """List envelopes."""
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from runstead.ports import Page
+from runstead.domain.errors import UnknownCursor
+from runstead.ports import Page, PageRequest
 from runstead.wire.base import ListPage
 
 
@@ -12,6 +14,22 @@ class _HasId(Protocol):
 
 
 T = TypeVar("T", bound=_HasId)
+
+
+def page_of(items: Sequence[T], page: PageRequest) -> Page[T]:
+    """A page of a short list that is read whole, oldest first. Raises UnknownCursor."""
+    ordered = list(items) if page.order == "asc" else list(reversed(items))
+    ids = [item.id for item in ordered]
+    first = _place(ids, "after", page.after) + 1 if page.after else 0
+    last = _place(ids, "before", page.before) if page.before else len(ids)
+    kept = ordered[first:last]
+    return Page(kept[: page.limit], len(kept) > page.limit)
+
+
+def _place(ids: list[str], param: str, id: str) -> int:
+    if id not in ids:
+        raise UnknownCursor(param, id)
+    return ids.index(id)
 
 
 def listed(page: Page[T]) -> ListPage[T]:

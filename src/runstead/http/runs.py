@@ -1,53 +1,76 @@
 """/v1/threads/{thread_id}/runs, and /v1/threads/runs."""
 
-from msgspec import UNSET
+from collections.abc import Awaitable, Callable
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from runstead.domain import creation, run_lifecycle, speech, unleased
-from runstead.domain.change import Change, InsertMessage, InsertRun, InsertThread, OwnerSignal, SetRunMetadata
+from runstead.domain.attachments import has_attachments
+from runstead.domain.change import (
+    Change,
+    InsertMessage,
+    InsertRun,
+    InsertThread,
+    OwnerSignal,
+    ReplaceThread,
+    SetRunMetadata,
+)
 from runstead.domain.errors import InvalidRequest, WrongPrefix
+from runstead.domain.file_writes import TouchVectorStore
 from runstead.domain.records import RunRecord
+from runstead.domain.resources import store_of
 from runstead.domain.speech import Said
 from runstead.http.api import Api, Call, RunStream, until_settled
 from runstead.http.cancelling import cancel
 from runstead.http.pages import listed
+from runstead.http.resources import attach, resolve
 from runstead.http.starting import commit_queued
-from runstead.http.threads import new_messages
+from runstead.http.threads import new_messages, new_thread
 from runstead.wire.base import AssistantId, ListPage, RunId, ThreadId
 from runstead.wire.events import StreamEvent
 from runstead.wire.runs import CreateRun, CreateThreadAndRun, ModifyRun, Run, SubmitToolOutputs
 from runstead.wire.threads import CreateThread, Thread
+from runstead.wire.tools import FileSearchTool, ToolResources
 
 
 async def create_run(api: Api, call: Call[CreateRun]) -> Run | RunStream:
     """Start a run on a thread; refused while another is active there."""
     thread_id = ThreadId(call.path["thread_id"])
     # Asked first so that an unknown thread is named before an unknown assistant.
-    await api.store.get_thread(thread_id)
+    thread = await api.store.get_thread(thread_id)
     record = await _resolved(api, thread_id, call.body)
     now = record.run.created_at
-    messages = new_messages(api, thread_id, call.body.additional_messages, now=now, at="additional_messages")
+    messages = await new_messages(api, thread_id, call.body.additional_messages, now=now, at="additional_messages")
     # The run first: its lock is what two simultaneous requests meet.
     change = Change(
-        writes=(InsertRun(record), *map(InsertMessage, messages)),
+        writes=(InsertRun(record), *_used(record, thread), *map(InsertMessage, messages)),
         run_id=record.run.id,
         events=_created(record),
     )
-    return await _started(api, record, change, bool(call.body.stream))
+    if not has_attachments(messages):
+        return await _started(record, lambda: commit_queued(api, record, change), bool(call.body.stream))
+
+    async def begin_attaching() -> None:
+        was = await api.store.get_thread(thread_id)
+        given, writes = await attach(api, was, messages)
+        more = (*change.writes, *writes, ReplaceThread(given, was))
+        await commit_queued(api, record, replace(change, writes=more))
+
+    return await _started(record, lambda: until_settled(begin_attaching), bool(call.body.stream))
 
 
 async def create_thread_and_run(api: Api, call: Call[CreateThreadAndRun]) -> Run | RunStream:
     """Create a thread and start a run on it, in one commit. API: the answer is the run."""
-    body = call.body.thread or CreateThread()
-    now = api.now()
-    thread = creation.thread(ThreadId(api.new_id("thread_")), body, now=now, at="thread.")
-    record = await _resolved(api, thread.id, call.body)
-    messages = new_messages(api, thread.id, body.messages, now=now, at="thread.messages")
+    body, id = call.body.thread or CreateThread(), ThreadId(api.new_id("thread_"))
+    record = await _resolved(api, id, call.body)
+    new = await new_thread(api, id, body, at="thread.")
     change = Change(
-        writes=(InsertThread(thread), InsertRun(record), *map(InsertMessage, messages)),
+        writes=(*new.before, InsertThread(new.thread), InsertRun(record), *_used(record, new.thread), *new.after),
         run_id=record.run.id,
-        events=_created(record, thread),
+        events=_created(record, new.thread),
     )
-    return await _started(api, record, change, bool(call.body.stream))
+    return await _started(record, lambda: commit_queued(api, record, change), bool(call.body.stream))
 
 
 async def _resolved(api: Api, thread_id: ThreadId, body: CreateRun | CreateThreadAndRun) -> RunRecord:
@@ -55,7 +78,18 @@ async def _resolved(api: Api, thread_id: ThreadId, body: CreateRun | CreateThrea
         raise WrongPrefix("assistant_id", body.assistant_id, "asst")
     assistant = await api.store.get_assistant(AssistantId(body.assistant_id))
     run_id = RunId(api.new_id("run_"))
-    return creation.run(run_id, thread_id, body, assistant, now=api.now(), expires_after=api.run_expires_after)
+    given: ToolResources | UnsetType = UNSET
+    if isinstance(body, CreateThreadAndRun) and body.tool_resources is not None:
+        given = (await resolve(api, body.tool_resources)).resources
+    return creation.run(run_id, thread_id, body, assistant, given, now=api.now(), expires_after=api.run_expires_after)
+
+
+def _used(record: RunRecord, thread: Thread) -> list[TouchVectorStore]:
+    """API: a store's expiry is counted from the last run that had it."""
+    if not any(isinstance(tool, FileSearchTool) for tool in record.run.tools):
+        return []
+    stores = {store_of(record.run.tool_resources), store_of(thread.tool_resources)} - {None}
+    return [TouchVectorStore(id, record.run.created_at) for id in sorted(filter(None, stores))]
 
 
 def _created(record: RunRecord, thread: Thread | None = None) -> tuple[StreamEvent, ...]:
@@ -64,10 +98,10 @@ def _created(record: RunRecord, thread: Thread | None = None) -> tuple[StreamEve
     return speech.numbered(said, epoch=record.epoch)
 
 
-async def _started(api: Api, record: RunRecord, change: Change, is_streamed: bool) -> Run | RunStream:
+async def _started(record: RunRecord, begin: Callable[[], Awaitable[None]], is_streamed: bool) -> Run | RunStream:
     if is_streamed:
-        return RunStream(record.run.id, lambda: commit_queued(api, record, change))
-    await commit_queued(api, record, change)
+        return RunStream(record.run.id, begin)
+    await begin()
     return record.run
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from runstead.wire.base import AssistantId, Body, LongText, Metadata, Resource, Text256, Text512, Timestamp
+from runstead.wire.tool_resources import ResourcesChange, ResourcesInput
 from runstead.wire.tools import ResponseFormat, Tool, ToolResources, Tools
 
 Temperature = Annotated[float, Meta(ge=0, le=2)]
@@ -40,7 +41,7 @@ class CreateAssistant(Body, frozen=True, kw_only=True):
     description: Text512 | None = None
     instructions: LongText | None = None
     tools: Tools | None = None
-    tool_resources: ToolResources | None = None
+    tool_resources: ResourcesInput | None = None
     metadata: Metadata | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None
@@ -56,7 +57,7 @@ class ModifyAssistant(Body, frozen=True, kw_only=True):
     description: Text512 | None | UnsetType = UNSET
     instructions: LongText | None | UnsetType = UNSET
     tools: Tools | None | UnsetType = UNSET
-    tool_resources: ToolResources | None | UnsetType = UNSET
+    tool_resources: ResourcesChange | None | UnsetType = UNSET
     metadata: Metadata | None | UnsetType = UNSET
     temperature: Temperature | None | UnsetType = UNSET
     top_p: TopP | None | UnsetType = UNSET

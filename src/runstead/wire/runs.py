@@ -8,6 +8,7 @@ from runstead.wire.assistants import ReasoningEffort, Temperature, TopP
 from runstead.wire.base import AssistantId, Body, LongText, Metadata, Resource, RunId, ThreadId, Timestamp
 from runstead.wire.messages import CreateMessage
 from runstead.wire.threads import CreateThread
+from runstead.wire.tool_resources import ResourcesChange
 from runstead.wire.tools import ResponseFormat, Tool, ToolChoice, ToolResources, Tools
 
 RunStatus = Literal[
@@ -163,7 +164,7 @@ class CreateThreadAndRun(RunOptions, frozen=True, kw_only=True):
     """POST /threads/runs."""
 
     thread: CreateThread | None = None
-    tool_resources: ToolResources | None = None
+    tool_resources: ResourcesChange | None = None
 
 
 class ModifyRun(Body, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from runstead.wire.base import Body, Metadata, Resource, ThreadId, Timestamp
 from runstead.wire.messages import CreateMessage
+from runstead.wire.tool_resources import ResourcesChange, ResourcesInput
 from runstead.wire.tools import ToolResources
 
 
@@ -24,11 +25,11 @@ class CreateThread(Body, frozen=True, kw_only=True):
 
     messages: Annotated[list[CreateMessage], Meta(max_length=100)] | None = None
     metadata: Metadata | None = None
-    tool_resources: ToolResources | None = None
+    tool_resources: ResourcesInput | None = None
 
 
 class ModifyThread(Body, frozen=True, kw_only=True):
     """POST /threads/{id}."""
 
     metadata: Metadata | None | UnsetType = UNSET
-    tool_resources: ToolResources | None | UnsetType = UNSET
+    tool_resources: ResourcesChange | None | UnsetType = UNSET

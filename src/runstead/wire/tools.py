@@ -76,13 +76,13 @@ ToolChoice = Literal["none", "auto", "required"] | NamedToolChoice
 class CodeInterpreterResources(Struct, frozen=True, forbid_unknown_fields=True):
     """Files the code interpreter finds in its folder."""
 
-    file_ids: Annotated[list[str], Meta(max_length=20)] = []
+    file_ids: list[str] = []
 
 
 class FileSearchResources(Struct, frozen=True, forbid_unknown_fields=True):
     """The vector store that file search reads."""
 
-    vector_store_ids: Annotated[list[str], Meta(max_length=1)] = []
+    vector_store_ids: list[str] = []
 
 
 class ToolResources(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

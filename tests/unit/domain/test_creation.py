@@ -1,13 +1,14 @@
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from runstead.domain import creation
-from runstead.domain.errors import InvalidRequest, UnknownFile
+from runstead.domain.errors import InvalidRequest
 from runstead.domain.records import RunRecord
 from runstead.wire.assistants import CreateAssistant, ModifyAssistant
 from runstead.wire.base import MessageId, RunId
 from runstead.wire.messages import (
     Attachment,
+    AttachmentTool,
     CreateMessage,
     ImageFile,
     ImageFileContent,
@@ -36,8 +37,8 @@ NO_STORES = ToolResources(file_search=FileSearchResources([]))
 BOTH = ToolResources(code_interpreter=CodeInterpreterResources([]), file_search=FileSearchResources([]))
 
 
-def created(body: CreateRun | CreateThreadAndRun, **fields) -> RunRecord:
-    return creation.run(RunId("run_1"), THREAD, body, assistant(**fields), now=NOW, expires_after=600)
+def created(body: CreateRun | CreateThreadAndRun, given: ToolResources | UnsetType = UNSET, **fields) -> RunRecord:
+    return creation.run(RunId("run_1"), THREAD, body, assistant(**fields), given, now=NOW, expires_after=600)
 
 
 def with_run(**fields) -> CreateRun:
@@ -143,15 +144,14 @@ def test_a_tool_that_is_not_there_may_not(choice, tools):
 # Resources
 
 
-@pytest.mark.parametrize("body", [None, ToolResources()])
-def test_a_run_made_with_its_thread_keeps_what_it_does_not_replace(body):
-    asked = CreateThreadAndRun(assistant_id=ASSISTANT, tool_resources=body)
-    assert created(asked, tool_resources=BOTH).run.tool_resources == BOTH
+@pytest.mark.parametrize("given", [UNSET, ToolResources()])
+def test_a_run_made_with_its_thread_keeps_what_it_does_not_replace(given):
+    assert created(CreateThreadAndRun(assistant_id=ASSISTANT), given, tool_resources=BOTH).run.tool_resources == BOTH
 
 
 def test_a_run_made_with_its_thread_replaces_each_tool_it_names():
-    asked = CreateThreadAndRun(assistant_id=ASSISTANT, tool_resources=NO_FILES)
-    assert created(asked, tool_resources=NO_STORES).run.tool_resources == BOTH
+    run = created(CreateThreadAndRun(assistant_id=ASSISTANT), NO_FILES, tool_resources=NO_STORES).run
+    assert run.tool_resources == BOTH
 
 
 @pytest.mark.parametrize(
@@ -165,35 +165,9 @@ def test_a_run_made_with_its_thread_replaces_each_tool_it_names():
     ],
 )
 def test_resources_are_merged_tool_by_tool(was, given, is_now):
-    asked = creation.modified_assistant(assistant(tool_resources=was), ModifyAssistant(tool_resources=given))
-    thread = creation.modified_thread(
-        Thread(id=THREAD, created_at=NOW, tool_resources=was), ModifyThread(tool_resources=given)
-    )
+    asked = creation.modified_assistant(assistant(tool_resources=was), ModifyAssistant(), given)
+    thread = creation.modified_thread(Thread(id=THREAD, created_at=NOW, tool_resources=was), ModifyThread(), given)
     assert asked.tool_resources == thread.tool_resources == is_now
-
-
-FILES = ToolResources(code_interpreter=CodeInterpreterResources(["file_1"]))
-STORES = ToolResources(file_search=FileSearchResources(["vs_1"]))
-
-
-@pytest.mark.parametrize(
-    ("resources", "param"),
-    [
-        (FILES, "tool_resources.code_interpreter.file_ids[0]"),
-        (STORES, "tool_resources.file_search.vector_store_ids[0]"),
-    ],
-)
-def test_resources_that_lead_nowhere_are_refused_by_name(resources, param):
-    attempts = [
-        lambda: creation.assistant(ASSISTANT, CreateAssistant(model="m", tool_resources=resources), now=NOW),
-        lambda: creation.modified_assistant(assistant(), ModifyAssistant(tool_resources=resources)),
-        lambda: creation.thread(THREAD, CreateThread(tool_resources=resources), now=NOW),
-        lambda: created(CreateThreadAndRun(assistant_id=ASSISTANT, tool_resources=resources)),
-    ]
-    for attempt in attempts:
-        with pytest.raises(UnknownFile) as refusal:
-            attempt()
-        assert refusal.value.param == param
 
 
 # Assistants and threads
@@ -254,9 +228,7 @@ def test_null_clears_a_threads_metadata():
 
 
 def made(**fields):
-    return creation.message(
-        MessageId("msg_1"), THREAD, CreateMessage(role="user", **fields), now=NOW, at="messages[1]."
-    )
+    return creation.message(MessageId("msg_1"), THREAD, CreateMessage(role="user", **fields), now=NOW)
 
 
 def test_a_clients_message_is_complete_and_its_text_an_object():
@@ -277,17 +249,9 @@ def test_parts_keep_their_order():
     assert message.metadata == {"k": "v"}
 
 
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"content": "a", "attachments": [Attachment("file_1")]}, "messages[1].attachments[0].file_id"),
-        (
-            {"content": [TextInput("a"), ImageFileContent(ImageFile("file_1"))]},
-            "messages[1].content[1].image_file.file_id",
-        ),
-    ],
-)
-def test_a_file_that_is_not_there_is_refused_where_it_stands(fields, param):
-    with pytest.raises(UnknownFile) as refusal:
-        made(**fields)
-    assert (refusal.value.param, refusal.value.message) == (param, "No such File object: file_1")
+def test_what_a_message_brings_is_kept():
+    image = ImageFileContent(ImageFile("file-1"))
+    attachment = Attachment("file-2", [AttachmentTool("file_search")])
+    message = made(content=[TextInput("a"), image], attachments=[attachment])
+    assert message.content == [TextContent(Text("a")), image]
+    assert message.attachments == [attachment]

@@ -8,7 +8,13 @@ from msgspec import UNSET
 from runstead.http.decoding import decode
 from runstead.wire import assistants, messages, runs, threads, tools, v1
 from runstead.wire.messages import Attachment, AttachmentTool
-from runstead.wire.tools import CodeInterpreterResources, ToolResources
+from runstead.wire.tool_resources import (
+    CodeInterpreterInput,
+    FileSearchInput,
+    NewVectorStore,
+    ResourcesChange,
+    ResourcesInput,
+)
 
 BOTH = [AttachmentTool("code_interpreter"), AttachmentTool("file_search")]
 
@@ -101,9 +107,22 @@ def test_an_assistant_s_files_go_to_its_resources():
     assert body == assistants.CreateAssistant(
         model="m",
         tools=[tools.FunctionTool(tools.FunctionDefinition(name="f", parameters={"type": "object"}))],
-        tool_resources=ToolResources(CodeInterpreterResources(["file-1", "file-2"])),
+        tool_resources=ResourcesInput(CodeInterpreterInput(["file-1", "file-2"])),
         response_format="auto",
     )
+
+
+def test_with_retrieval_they_go_to_a_store_too():
+    body = canonical(assistants.CreateAssistant, model="m", file_ids=["file-1"], tools=[{"type": "retrieval"}])
+
+    store = FileSearchInput(vector_stores=[NewVectorStore(file_ids=["file-1"])])
+    assert body.tool_resources == ResourcesInput(CodeInterpreterInput(["file-1"]), store)
+
+
+def test_without_files_retrieval_needs_no_store():
+    body = canonical(assistants.CreateAssistant, model="m", file_ids=[], tools=[{"type": "retrieval"}])
+
+    assert body.tool_resources == ResourcesInput(CodeInterpreterInput([]))
 
 
 @pytest.mark.parametrize(
@@ -117,8 +136,8 @@ def test_an_assistant_s_files_go_to_its_resources():
         # v1's lists have no null, so a null is a list left alone.
         ({"tools": None, "file_ids": None}, {}),
         ({"tools": []}, {"tools": []}),
-        ({"file_ids": []}, {"tool_resources": ToolResources(CodeInterpreterResources([]))}),
-        ({"file_ids": ["file-1"]}, {"tool_resources": ToolResources(CodeInterpreterResources(["file-1"]))}),
+        ({"file_ids": []}, {"tool_resources": ResourcesChange(CodeInterpreterInput([]))}),
+        ({"file_ids": ["file-1"]}, {"tool_resources": ResourcesChange(CodeInterpreterInput(["file-1"]))}),
         ({"tools": [{"type": "retrieval"}]}, {"tools": [tools.FileSearchTool()]}),
     ],
 )

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from runstead.wire import assistants as v2
 from runstead.wire.assistants import Temperature, TopP
 from runstead.wire.base import AssistantId, LongText, Metadata, Resource, Text256, Text512, Timestamp
+from runstead.wire.tool_resources import CodeInterpreterInput, ResourcesChange
 from runstead.wire.v1.base import V1Body, recast
 from runstead.wire.v1.tools import (
     ResponseFormat,
@@ -56,7 +57,7 @@ class CreateAssistant(V1Body, frozen=True, kw_only=True):
             self,
             v2.CreateAssistant,
             tools=canonical_tools(self.tools),
-            tool_resources=canonical_resources(self.file_ids),
+            tool_resources=canonical_resources(self.file_ids, self.tools),
             response_format=canonical_format(self.response_format),
             reasoning_effort=None,
         )
@@ -77,13 +78,13 @@ class ModifyAssistant(V1Body, frozen=True, kw_only=True):
     def canonical(self) -> v2.ModifyAssistant:
         # Clients send null for a list that they leave alone, and v1's lists have no null of their own.
         given_tools = UNSET if self.tools is None or self.tools is UNSET else canonical_tools(self.tools)
-        given_files = UNSET if self.file_ids is None or self.file_ids is UNSET else self.file_ids
+        given_files = UNSET if self.file_ids is None or self.file_ids is UNSET else CodeInterpreterInput(self.file_ids)
         given_format = self.response_format
         return recast(
             self,
             v2.ModifyAssistant,
             tools=given_tools,
-            tool_resources=UNSET if given_files is UNSET else canonical_resources(given_files),
+            tool_resources=UNSET if given_files is UNSET else ResourcesChange(given_files),
             response_format=UNSET if given_format is UNSET else canonical_format(given_format),
             reasoning_effort=UNSET,
         )

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from runstead.wire import files as v2
-from runstead.wire.base import FileId, Resource, Timestamp
+from runstead.wire.base import AssistantId, Body, FileId, MessageId, Resource, Timestamp
 from runstead.wire.v1.base import recast
 
 Purpose = Literal["assistants", "assistants_output", "fine-tune", "fine-tune-results"]
@@ -18,6 +18,30 @@ class File(Resource, frozen=True, kw_only=True):
     purpose: Purpose
     status: Literal["uploaded", "processed", "error"]
     status_details: str | None
+
+
+class AssistantFile(Resource, frozen=True, kw_only=True):
+    """A file that an assistant has. API: its id is the file's."""
+
+    id: FileId
+    object: Literal["assistant.file"] = "assistant.file"
+    created_at: Timestamp
+    assistant_id: AssistantId
+
+
+class CreateAssistantFile(Body, frozen=True, kw_only=True):
+    """POST /assistants/{id}/files."""
+
+    file_id: str
+
+
+class MessageFile(Resource, frozen=True, kw_only=True):
+    """A file attached to a message. API: its id is the file's."""
+
+    id: FileId
+    object: Literal["thread.message.file"] = "thread.message.file"
+    created_at: Timestamp
+    message_id: MessageId
 
 
 def view(file: v2.File) -> File:

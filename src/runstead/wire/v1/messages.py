@@ -61,8 +61,13 @@ def view(message: v2.Message) -> Message:
         message,
         Message,
         content=view_content(message.content),
-        file_ids=list(dict.fromkeys(attachment.file_id for attachment in message.attachments)),
+        file_ids=files_of(message),
     )
+
+
+def files_of(message: v2.Message) -> list[str]:
+    """The files attached to a message, each once."""
+    return list(dict.fromkeys(attachment.file_id for attachment in message.attachments))
 
 
 def view_content(content: list[v2.ContentPart]) -> list[ContentPart]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from runstead.wire import tools as v2
+from runstead.wire.tool_resources import CodeInterpreterInput, FileSearchInput, NewVectorStore, ResourcesInput
 from runstead.wire.tools import ChosenFunction, CodeInterpreterTool, FunctionName, JsonObjectFormat, TextFormat
 
 
@@ -101,9 +102,13 @@ def view_format(format: v2.ResponseFormat) -> ResponseFormat:
     return JsonObjectFormat() if isinstance(format, v2.JsonSchemaFormat) else format
 
 
-def canonical_resources(file_ids: list[str] | None) -> v2.ToolResources | None:
-    """Files of an assistant. Those meant for retrieval belong in a vector store, as soon as there are files."""
-    return None if file_ids is None else v2.ToolResources(v2.CodeInterpreterResources(file_ids))
+def canonical_resources(file_ids: list[str] | None, tools: list[Tool] | None) -> ResourcesInput | None:
+    """Files of a new assistant: the code interpreter has them, and with the retrieval tool a vector store too."""
+    if file_ids is None:
+        return None
+    has_retrieval = any(isinstance(tool, RetrievalTool) for tool in tools or ())
+    store = FileSearchInput(vector_stores=[NewVectorStore(file_ids=file_ids)]) if has_retrieval and file_ids else None
+    return ResourcesInput(CodeInterpreterInput(file_ids), store)
 
 
 def view_resources(resources: v2.ToolResources) -> list[str]:
