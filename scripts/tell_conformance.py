@@ -1,17 +1,15 @@
 """The table of docs/compatibility.md that is measured: this server, asked by the conformance suite."""
 
 import asyncio
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from runstead.conformance.client import open_session
 from runstead.conformance.evidence import Evidence
 from runstead.conformance.report import Tally, covered, reasons
 from runstead.conformance.suite import Result, Target, run
+from scripts.stage import stage
 
 BEGIN, END = "<!-- written by scripts/tell-conformance -->\n", "<!-- end of what was written -->\n"
 
@@ -19,8 +17,8 @@ BEGIN, END = "<!-- written by scripts/tell-conformance -->\n", "<!-- end of what
 def table() -> str:
     """The table, and under it what did not pass."""
     evidence = Evidence()
-    with TemporaryDirectory() as folder, _scripted_model() as model_url, _server(Path(folder), model_url) as url:
-        results = asyncio.run(_ask(Target(url, "scripted", model_url), evidence))
+    with stage() as running:
+        results = asyncio.run(_ask(Target(running.url, "scripted", running.model_url), evidence))
     lines = ["| area | checks | v1 | v2 |", "| --- | --- | --- | --- |"]
     lines += [_row(area, results) for area in dict.fromkeys(result.area for result in results)]
     lines += ["", f"Covered: {covered(evidence.counts)}. In all {Tally.of(results)}."]
@@ -50,39 +48,6 @@ def _cell(results: Sequence[Result]) -> str:
 async def _ask(target: Target, evidence: Evidence) -> list[Result]:
     async with open_session("any-key") as session:
         return [result async for result in run(target, session, evidence)]
-
-
-@contextmanager
-def _scripted_model() -> Iterator[str]:
-    with _program("runstead.model.scripted", environment={}) as line:
-        yield line.removeprefix("listening on ")
-
-
-@contextmanager
-def _server(folder: Path, model_url: str) -> Iterator[str]:
-    environment = {"RUNSTEAD_DATA_DIR": str(folder), "RUNSTEAD_MODEL_URL": model_url}
-    with _program("runstead", "serve", "--port", "0", environment=environment) as line:
-        yield line.split()[-1]
-
-
-@contextmanager
-def _program(*arguments: str, environment: dict[str, str]) -> Iterator[str]:
-    """The first line that one of our programs prints; it is ended with the block."""
-    command = [sys.executable, "-m", *arguments]
-    with subprocess.Popen(
-        command,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
-            # Read to its end, so that it is not held up by what nobody reads.
-            process.communicate()
 
 
 if __name__ == "__main__":

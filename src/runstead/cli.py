@@ -118,6 +118,7 @@ def demo(port: int, model: str | None, serve: bool) -> None:
 @click.option(
     "--model-port", default=0, type=click.IntRange(0, 65_535), help="That model's port; a free one by default."
 )
+@click.option("--model-at", metavar="URL", help="Where such a model listens already, in place of --with-model.")
 @click.option("--wire", type=click.Choice(["v1", "v2"]), help="Check one version only.")
 @click.option("--area", multiple=True, help="Check this area only; may be given more than once.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write every result here.")
@@ -128,6 +129,7 @@ def conformance(
     model: str | None,
     with_model: bool,
     model_port: int,
+    model_at: str | None,
     wire: Literal["v1", "v2"] | None,
     area: tuple[str, ...],
     json_file: Path | None,
@@ -140,7 +142,11 @@ def conformance(
     unknown = sorted(set(area) - {each.name for each in AREAS})
     if unknown:
         raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(each.name for each in AREAS)}.")
-    target = Target(base_url, model, wires=("v1", "v2") if wire is None else (wire,), areas=area)
+    if with_model and model_at:
+        raise click.UsageError("--with-model and --model-at are two ways to the same: choose one.")
+    if model is None and (with_model or model_at):
+        model = command.SCRIPTED
+    target = Target(base_url, model, model_at, ("v1", "v2") if wire is None else (wire,), area)
     serve_model = partial(app.scripted_model, "127.0.0.1", model_port) if with_model else None
     outputs = command.Outputs(json_file, badge)
     try:

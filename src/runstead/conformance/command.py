@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aiohttp
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from runstead.conformance import report
 from runstead.conformance.client import Api, Unmet, open_session
@@ -41,9 +41,7 @@ async def check(target: Target, api_key: str, outputs: Outputs, say: Say, serve_
     if serve_model is not None:
         async with serve_model() as url:
             say(f"Point the server's model at {url}, and start it if it does not run.")
-            model = target.model or SCRIPTED
-            scripted = Target(target.base_url, model, url, target.wires, target.areas)
-            return await _check(scripted, api_key, outputs, say)
+            return await _check(structs.replace(target, script_url=url), api_key, outputs, say)
     return await _check(target, api_key, outputs, say)
 
 
