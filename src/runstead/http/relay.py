@@ -94,7 +94,11 @@ class Relay:
     async def _has_read_all(self) -> bool:
         """Whether the run rests and its reader has come back after its last event."""
         assert self._tail is not None
-        return await self._tail.is_at_end() and await self._is_resting()
+        # In this order, and with a look at what was said last: a run says that it rests after it does.
+        if not await self._is_resting() or not await self._tail.is_at_end():
+            return False
+        history = await self._api.bus.history(self._run_id)
+        return bool(history) and history[-1].name in LAST_EVENTS and (history[-1].epoch, history[-1].seq) == self._after
 
     async def _last_event(self) -> Sequence[StreamEvent]:
         record = await self._api.store.find_run(self._run_id)

@@ -28,17 +28,22 @@ Script = list[Batch | str]
 class ScriptedBus:
     """Every time somebody listens the next script is played; silence follows."""
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, kept: Batch = ()) -> None:
         self._scripts = list(scripts)
+        self._kept = kept
+
+    async def history(self, run_id: str) -> list[StreamEvent]:
+        return list(self._kept)
 
     @asynccontextmanager
     async def tail(self, run_id: str, after: object) -> AsyncIterator[Any]:
-        yield ScriptedTail(self._scripts.pop(0))
+        yield ScriptedTail(self._scripts.pop(0), has_kept=bool(self._kept))
 
 
 class ScriptedTail:
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, has_kept: bool) -> None:
         self._script = script
+        self._has_kept = has_kept
 
     async def next(self, timeout: float) -> Batch:
         batch = self._script.pop(0) if self._script else []
@@ -47,7 +52,8 @@ class ScriptedTail:
         return batch
 
     async def is_at_end(self) -> bool:
-        return not self._script
+        # What comes next may not have reached what is kept.
+        return self._has_kept or not self._script
 
 
 class Play:
@@ -66,11 +72,11 @@ class Play:
         await self.store.commit(change(InsertMessage(self.message), InsertStep(self.step)))
         return self
 
-    def relay(self, *scripts: Script, after: tuple[int, int] | None = None) -> Relay:
+    def relay(self, *scripts: Script, after: tuple[int, int] | None = None, kept: Batch = ()) -> Relay:
         async def begin() -> None:
             """It has begun."""
 
-        api = cast(Api, type("Ports", (), {"store": self.store, "bus": ScriptedBus(*scripts)}))
+        api = cast(Api, type("Ports", (), {"store": self.store, "bus": ScriptedBus(*scripts, kept=kept)}))
         return Relay(api, RunStream(self.record.run.id, begin, after))
 
 
@@ -132,6 +138,21 @@ async def test_a_silent_end_is_a_loss_to_a_reader_that_was_told_something(play) 
 
 async def test_the_last_event_may_come_later_than_its_commit(play) -> None:
     assert await told_by(play.relay([play.events[:-1], [], play.events[-1:]])) == play.events
+
+
+async def test_a_reader_that_comes_back_before_the_last_events_are_kept_is_told_them(play) -> None:
+    kept, late = play.events[:3], play.events[3:]
+    seen = (kept[-1].epoch, kept[-1].seq)
+
+    assert await told_by(play.relay([late], after=seen, kept=kept)) == late
+
+
+async def test_a_reader_that_comes_back_after_the_last_event_is_told_of_the_end_once_more(play) -> None:
+    last = play.events[-1]
+
+    told = await told_by(play.relay([], after=(last.epoch, last.seq), kept=play.events))
+
+    assert [(event.name, event.data) for event in told] == [(last.name, last.data)]
 
 
 class RunningPlay(Play):
