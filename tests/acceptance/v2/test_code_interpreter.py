@@ -1,7 +1,9 @@
 """Runs whose model writes code: it runs in the real sandbox, and its client sees what the original showed."""
 
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from openai import OpenAI
@@ -11,19 +13,27 @@ from tests.acceptance.processes import start_server
 from tests.acceptance.scene import WEATHER, Scene, said
 from tests.acceptance.scripted import call, calls, text
 from tests.acceptance.transcript import assert_golden
+from tests.acceptance.waiting import eventually
 
 CODE = {"type": "code_interpreter"}
+SANDBOX = {"RUNSTEAD_SANDBOX": "bubblewrap", "RUNSTEAD_SANDBOX_WARM": "0"}
+
+
+STARTED_ANEW = "[The Python session was started anew: variables and imports of earlier calls are gone, files are not.]"
+
+
+def connected(server) -> OpenAI:
+    return OpenAI(base_url=server.url, api_key=KEY, timeout=60)
 
 
 @pytest.fixture(scope="module")
 def client(scripted, tmp_path_factory) -> Iterator[OpenAI]:
     """A client of a server that may run code."""
-    settings = {"RUNSTEAD_SANDBOX": "bubblewrap", "RUNSTEAD_SANDBOX_WARM": "0"}
     with (
-        start_server(tmp_path_factory.mktemp("coding"), scripted.url, **settings) as server,
-        OpenAI(base_url=server.url, api_key=KEY, timeout=60) as connected,
+        start_server(tmp_path_factory.mktemp("coding"), scripted.url, **SANDBOX) as server,
+        connected(server) as client,
     ):
-        yield connected
+        yield client
         assert server.stop() == 0
         assert server.complaints == []
 
@@ -148,3 +158,33 @@ def test_stream_helpers_of_the_sdk_see_the_code_and_its_output(scene):
     [made] = step.step_details.tool_calls
     assert made.code_interpreter.input == "print(6 * 7)"
     assert made.code_interpreter.outputs[0].logs == "42\n"
+
+
+def test_code_whose_server_was_killed_runs_again_in_a_new_session(scripted, model, data_dir):
+    # Long enough to be killed in, and over at a moment that the second try meets as well.
+    waiting = f"import time\nwhile time.time() < {time.time() + 8}: time.sleep(0.05)\nprint('through')"
+    model.will(calls(running("x = 1")), calls(running(waiting, "call_2")), text("Done."))
+    with start_server(data_dir, scripted.url, **SANDBOX) as server, connected(server) as client:
+        scene = Scene.open(client, model, "Wait.", tools=[CODE])
+        run = scene.start()
+        eventually(lambda: scene.steps(run), lambda steps: len(steps) == 2)
+        server.kill()
+    with start_server(data_dir, scripted.url, **SANDBOX) as server, connected(server) as client:
+        scene = replace(scene, client=client)
+        assert scene.settled(run).status == "completed"
+        first, second, _ = scene.steps(run)
+        assert first.step_details.tool_calls[0].code_interpreter.outputs == []
+        [log] = second.step_details.tool_calls[0].code_interpreter.outputs
+        assert log.logs == f"{STARTED_ANEW}\nthrough\n"
+        # Nothing that was stored was asked for again.
+        assert len(model.requests) == 3
+        assert server.stop() == 0
+        assert server.complaints == []
+
+
+def test_a_server_that_may_run_no_code_says_so(scripted, model, data_dir):
+    with start_server(data_dir, scripted.url) as server, connected(server) as client:
+        run = Scene.open(client, model, "Hi", tools=[CODE]).run()
+        assert (run.status, run.last_error.code) == ("failed", "server_error")
+        assert "code_interpreter is not available on this server" in run.last_error.message
+        assert model.requests == []
