@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from msgspec import Struct, structs
 from starlette.types import ASGIApp
 
-from runstead.blobs.opening import open_contents
+from runstead.blobs.opening import folder_of, open_contents
 from runstead.bus.local import LocalBus
 from runstead.domain.errors import RunsteadError
 from runstead.executor import heartbeat, housekeeper, reconciler
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 
 Role = Literal["all", "api", "worker"]
 """What a node does: answer and execute, or one of the two."""
-
-
-BLOBS = "blobs"
-"""The folder beside the database that keeps what files hold."""
 
 
 class SystemClock:
@@ -197,11 +193,11 @@ def copy_store(source: Path, target: Path) -> int:
 
 
 def copy_blobs(settings: Settings, target: Path) -> int:
-    """Copy what files hold, if a folder of this machine keeps it; how many there are. Raises OSError."""
+    """Copy the contents of files, if a folder of this machine keeps them; how many there are. Raises OSError."""
     from runstead.blobs.copying import copy_folder
 
-    source = settings.data_dir / BLOBS
-    return copy_folder(source, target / BLOBS) if source.is_dir() else 0
+    source = folder_of(settings.blobs_url)
+    return copy_folder(source, target) if source is not None and source.is_dir() else 0
 
 
 async def inspect_server(settings: Settings) -> "ServerState":
@@ -280,7 +276,7 @@ def _bus_of(settings: Settings) -> "tuple[Connecting, Streams]":
         cert_file=settings.nats_certificate,
         key_file=settings.nats_certificate_key,
     )
-    return connecting, Streams(replicas=settings.nats_replicas)
+    return connecting, Streams(replicas=settings.nats_replicas, max_bytes=settings.nats_max_bytes)
 
 
 @asynccontextmanager

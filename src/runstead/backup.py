@@ -18,6 +18,8 @@ from runstead.domain.errors import RunsteadError
 from runstead.settings import Settings
 
 DATABASE = "runstead.db"
+FILES = "files"
+"""Both as they are called in a data folder."""
 MANIFEST = "backup.json"
 """Written last of all: what holds it is a whole backup, and nothing else may be replaced by one."""
 
@@ -50,7 +52,7 @@ def back_up(settings: Settings, destination: Path, *, force: bool) -> Backup:
             # Before the files: whatever the copied rows speak of was on the disk before they were committed.
             taken_at = int(time.time())
             schema = app.copy_store(settings.database_path, folder / DATABASE)
-            count = app.copy_blobs(settings, folder)
+            count = app.copy_blobs(settings, folder / FILES)
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             backup = Backup(__version__, schema, taken_at, count, size)
             _write(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(backup)))

@@ -34,6 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     nats_certificate: Path | None
     nats_certificate_key: Path | None
     nats_replicas: int
+    nats_max_bytes: int
     model_url: str | None
     model_key: str | None
     model_map: dict[str, str]
@@ -281,6 +282,13 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("RUNSTEAD_NATS_CERTIFICATE", "nats_certificate", "", _path, "a file with this node's certificate for NATS"),
     Entry("RUNSTEAD_NATS_CERTIFICATE_KEY", "nats_certificate_key", "", _path, "a file with the key to that"),
     Entry("RUNSTEAD_NATS_REPLICAS", "nats_replicas", "1", _whole(1, 5), "copies NATS keeps of offers and events"),
+    Entry(
+        "RUNSTEAD_NATS_MAX_BYTES",
+        "nats_max_bytes",
+        "1073741824",
+        _whole(2**20, 10**12 - 1),
+        "bytes of events that NATS keeps for readers who come back",
+    ),
     Entry("RUNSTEAD_MODEL_URL", "model_url", "", _http_url, "a chat-completions base URL ending in /v1; else embedded"),
     Entry("RUNSTEAD_MODEL_KEY", "model_key", "", _text, "the key for that server", is_secret=True),
     Entry("RUNSTEAD_MODEL_MAP", "model_map", "", _map, "names clients use to the server's: gpt-4o=qwen3,*=llama3"),

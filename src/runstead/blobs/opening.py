@@ -27,18 +27,23 @@ class UnusableContents(RunsteadError):
         super().__init__(f"RUNSTEAD_BLOBS_URL: {where} cannot be used: {reason}.")
 
 
+def folder_of(url: str) -> Path | None:
+    """The folder of this machine that a URL means, if it means one."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
 async def open_contents(url: str, name: str) -> StoredContents:
     """Contents under `name` in the place that a URL means; asked once, so that what is wrong is known at the start.
 
     Keys, region and endpoint of a bucket are taken from the usual AWS_ variables. Raises UnusableContents.
     """
     parts = urlsplit(url)
-    if parts.scheme == "file":
-        folder = Path(unquote(parts.path)) / name
+    if (folder := folder_of(url)) is not None:
         try:
-            return LocalContents.open(folder)
+            return LocalContents.open(folder / name)
         except OSError as error:
-            raise UnusableContents(str(folder), error.strerror or str(error)) from error
+            raise UnusableContents(str(folder / name), error.strerror or str(error)) from error
     where = f"s3://{parts.netloc}{parts.path}"
     try:
         store = S3Store(

@@ -56,8 +56,8 @@ def words(error: Exception) -> str:
         return "nothing answers there"
     if isinstance(error, APIError) and error.err_code in _TOO_LITTLE_ROOM:
         return (
-            f"JetStream has too little room ({error.description}); events take up to 1 GiB, so give it more by "
-            "max_file_store, or the account by its limits"
+            f"JetStream has too little room ({error.description}); give it more by max_file_store, or the account by its "
+            "limits, or lower RUNSTEAD_NATS_MAX_BYTES, which is what events may take"
         )
     if isinstance(error, APIError) and error.err_code in _TOO_FEW_SERVERS:
         return (

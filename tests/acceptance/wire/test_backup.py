@@ -124,14 +124,14 @@ def test_a_backup_says_what_it_is_and_is_nobody_elses_to_read(starter: Starter, 
 
 def test_the_contents_of_files_come_along(starter: Starter, tmp_path: Path):
     starter().stop()
-    folder = starter.data_dir / "blobs" / "files"
+    folder = starter.data_dir / "files" / "of-this-database"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "file-whole").write_bytes(os.urandom(70_000))
     (folder / "file-half#1").write_bytes(b"still on its way")
 
     assert back_up(starter.data_dir, tmp_path / "backup").returncode == 0
 
-    copied = tmp_path / "backup" / "blobs" / "files"
+    copied = tmp_path / "backup" / "files" / "of-this-database"
     assert [path.name for path in copied.iterdir()] == ["file-whole"]
     assert (copied / "file-whole").read_bytes() == (folder / "file-whole").read_bytes()
 

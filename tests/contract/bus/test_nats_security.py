@@ -201,3 +201,32 @@ async def test_a_damaged_seed_is_told_from_a_wrong_one(tmp_path):
     words = await refusal(Connecting(url="nats://127.0.0.1:1", credentials=credentials))
     assert "its seed is damaged" in words
     assert was not in words
+
+
+async def test_a_user_needs_no_more_rights_than_the_documented_ones(tmp_path):
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        f'jetstream {{ store_dir: "{tmp_path / "data"}" }}\n'
+        "authorization { users: [{ user: u, password: p, permissions: {\n"
+        '  publish: ["runstead.>", "$JS.API.>", "$JS.ACK.>"], subscribe: ["runstead.>", "_INBOX.>"]\n'
+        "}}]}\n"
+    )
+    with a_server(tmp_path, "-c", str(config), jetstream=False) as server:
+        connecting = Connecting(url=server.url.replace("//", "//u:p@"))
+        here, there = NatsBus(connecting, STREAMS), NatsBus(connecting, STREAMS)
+        await here.open()
+        await there.open()
+        cancels = there.cancels("node")
+        await here.cancel("node", RUN)
+        await here.offer(RUN)
+        async with asyncio.timeout(10):
+            assert await anext(cancels) == RUN
+            assert await anext(there.offers()) == RUN
+            async with there.tail(RUN, None) as tail:
+                here.emit(RUN, some(0, 1))
+                assert list(await tail.next(5.0)) == some(0, 1)
+        assert await there.history(RUN) == some(0, 1)
+        for bus in (here, there):
+            assert bus._connection._client is not None
+            assert bus._connection._client.refusal is None
+            await bus.close()
