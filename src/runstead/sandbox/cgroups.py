@@ -132,7 +132,11 @@ def _second(candidates: Sequence[Path]) -> Cgroups:
     for parent in candidates:
         try:
             control = parent / "cgroup.subtree_control"
-            wanted = [name for name in ("memory", "pids", "cpu") if name in (parent / "cgroup.controllers").read_text()]
+            wanted = [
+                name
+                for name in ("memory", "pids", "cpu")
+                if name in (parent / "cgroup.controllers").read_text().split()
+            ]
             missing = [f"+{name}" for name in wanted if name not in control.read_text().split()]
             if missing:
                 control.write_text(" ".join(missing), encoding="utf-8")

@@ -55,6 +55,10 @@ class Traces:
         return found
 
 
+def sessions_folder() -> Path:
+    return next(Path(gettempdir()).glob(f"runstead-sandbox-{os.getpid()}-*/sessions"))
+
+
 @pytest.fixture(autouse=True)
 async def _holds() -> None:
     await require("bubblewrap")
@@ -89,7 +93,7 @@ async def test_an_ended_session_leaves_nothing_of_its_own():
     sessions = Sessions(local("bubblewrap", LIMITS), LIMITS)
     try:
         await Asked(sessions)("import subprocess\nsubprocess.Popen('sleep 1000', shell=True)", file("x", b"x"))
-        folder = next(Path(gettempdir()).glob(f"runstead-sandbox-{os.getpid()}-*/sessions"))
+        folder = sessions_folder()
         assert list(folder.iterdir())
 
         await sessions.release("thread_one")
