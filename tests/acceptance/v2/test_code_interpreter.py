@@ -95,6 +95,22 @@ def test_variables_stay_between_calls_and_runs(scene):
     ]
 
 
+def test_code_is_streamed_as_code_wherever_its_json_is_cut(scene):
+    code = 'print("é 😀\\t\\\\", "/")\nprint(len("😀"))'
+    arguments = json.dumps({"code": code})
+    scene.model.will(calls(call("code_interpreter", arguments), argument_pieces=len(arguments)), text("Done."))
+    events = scene.events()
+    made = [
+        event.data.delta.step_details.tool_calls[0].code_interpreter
+        for event in events
+        if event.event == "thread.run.step.delta"
+    ]
+    pieces = [each.input for each in made if each.input]
+    assert "".join(pieces) == code
+    assert len(pieces) > len(code) / 2
+    assert made[-1].outputs[0].logs.endswith("\n1\n")
+
+
 def test_errors_are_told_to_the_model_as_logs(scene):
     scene.model.will(calls(running("1/0")), text("Sorry."))
     run = scene.run()

@@ -88,7 +88,7 @@ def _deltas(turn: Turn, number: int) -> Iterator[dict[str, Any]]:
             yield {"tool_calls": [call]}
             continue
         yield {"tool_calls": [{**call, "function": {"name": scripted.name, "arguments": ""}}]}
-        for piece in _halves(scripted.arguments):
+        for piece in _equal_parts(scripted.arguments, turn.argument_pieces):
             rest: dict[str, Any] = {"function": {"arguments": piece}}
             yield {"tool_calls": [{"index": place, **rest} if turn.indexed else rest]}
 
@@ -146,13 +146,12 @@ def _cut(text: str, pieces: int | None) -> list[str]:
     if pieces is None:
         words = text.split(" ")
         return [word if place == 0 else f" {word}" for place, word in enumerate(words)]
+    return _equal_parts(text, pieces)
+
+
+def _equal_parts(text: str, pieces: int) -> list[str]:
     edges = [len(text) * place // pieces for place in range(pieces + 1)]
-    return [text[start:end] for start, end in pairwise(edges)]
-
-
-def _halves(text: str) -> list[str]:
-    middle = len(text) // 2
-    return [half for half in (text[:middle], text[middle:]) if half]
+    return [text[start:end] for start, end in pairwise(edges) if start < end]
 
 
 def _data(chunk: dict[str, Any]) -> bytes:

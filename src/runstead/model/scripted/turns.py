@@ -33,6 +33,8 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True):
 
     pieces: int | None = None
     """How many chunks the text is cut into; by default one a word."""
+    argument_pieces: int = 2
+    """How many chunks the arguments of each call are cut into, without regard for what the cuts go through."""
     content_type: str = "text/event-stream"
     headers: dict[str, str] = {}
     finish_reason: str | None = None
