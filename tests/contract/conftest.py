@@ -36,7 +36,6 @@ async def emptied(server: PostgresServer, clock: SetClock) -> PostgresStore:
     """Emptying costs a tenth of what a database for each test would."""
     store = await PostgresStore.open(server.url("runstead"), clock)
     await store.all_rows("DELETE FROM threads", {})
-    await store.all_rows("DELETE FROM assistants", {})
-    await store.all_rows("DELETE FROM deleted_assistants", {})
-    await store.all_rows("DELETE FROM deleted_messages", {})
+    for table in ("assistants", "files", "vector_stores", "deleted_assistants", "deleted_messages", "deleted_places"):
+        await store.all_rows(f"DELETE FROM {table}", {})
     return store
