@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 BACKLOG = 2_048
 LAST_SECONDS = 2.0
 """Of a stop's time, what is left for answers to be sent and files to be closed."""
+LAST_WORDS = 0.5
+"""Of those, what readers have to take the last that they are told."""
 
 
 class CannotServe(Exception):
@@ -101,7 +103,7 @@ async def _serve(
         on_start()
         checking = asyncio.create_task(_check(node.model))
         await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
-        stops_at = loop.time() + settings.drain_for - LAST_SECONDS / 2
+        speaks_until = loop.time() + settings.drain_for - LAST_SECONDS
         log.info("stopping", runs=len(node.worker.drivers))
         node.worker.stop_taking()
         server.should_exit = True
@@ -111,12 +113,16 @@ async def _serve(
         else:
             # Others go on with the runs at once, and this node tells its readers for as long as it may.
             await node.worker.drain(time_left, finish_for=0.0)
-            await asyncio.wait((serving,), timeout=stops_at - loop.time() - LAST_SECONDS / 2)
+            await asyncio.wait((serving,), timeout=max(0.0, speaks_until - loop.time()))
         node.bus.stop()
-        await asyncio.wait((serving,), timeout=max(LAST_SECONDS / 4, stops_at - loop.time()))
+        await asyncio.wait((serving,), timeout=max(0.0, speaks_until - loop.time()) + LAST_WORDS)
         for connection in list(server.server_state.connections):
             # Whoever has not sent its request or read its answer by now is not waited for.
             connection.transport.abort()
+        await asyncio.wait((serving,), timeout=LAST_WORDS / 2)
+        for request in list(server.server_state.tasks):
+            # Nor is who waits for a store that does not answer.
+            request.cancel()
         await serving
         stop.cancel()
         checking.cancel()

@@ -19,6 +19,7 @@ from runstead.bus.nats_errors import UnusableBus, is_final, without_secrets, wor
 PAUSE = 0.2
 """Seconds between two tries, give or take a half, so that nodes do not come back in step."""
 LOOK_EVERY = 1.0
+CLOSE_WITHIN = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +143,7 @@ class Connection:
             log.debug("nats connection closed badly", reason=str(error))
 
     async def close(self) -> None:
-        """Let go; what was published is written first, within a second."""
+        """Let go; what was published is written first, unless that takes long."""
         self.is_closed = True
         if self._keeper is not None:
             self._keeper.cancel()
@@ -150,7 +151,7 @@ class Connection:
         await self._abandon()
         self._up.set()
         if self._closings:
-            _, late = await asyncio.wait(self._closings, timeout=1.0)
+            _, late = await asyncio.wait(self._closings, timeout=CLOSE_WITHIN)
             for closing in late:
                 closing.cancel()
 

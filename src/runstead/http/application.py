@@ -1,5 +1,6 @@
 """The HTTP application: request ids, keys, routing by the table, and every refusal in the API's shape."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -82,7 +83,8 @@ class Application:
 
         try:
             await self._route(scope, receive, stamped)
-        except ClientDisconnect:
+        except (ClientDisconnect, asyncio.CancelledError):
+            # Only the end of a stop cancels, once the connection is closed: this task has nothing else to end.
             status = status or 499
         except RunsteadError as error:
             await _refuse(error, request_id, stamped, has_begun=status != 0)

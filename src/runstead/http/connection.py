@@ -12,6 +12,8 @@ from runstead.http.application import VERSION_HEADERS
 
 log = structlog.get_logger("runstead.access")
 
+LINGER = 0.5
+"""Seconds that a connection without a request stays open when the server stops: one may be on its way."""
 MAX_HEAD = 64 * 1024
 """Bytes that may come without a request's head, a piece of its body or its end being complete."""
 
@@ -20,6 +22,7 @@ class Connection(HttpToolsProtocol):
     """uvicorn's, which answers a parser's error in plain text and reads a head for as long as it goes on."""
 
     _bytes_pending = 0
+    _is_leaving = False
 
     def data_received(self, data: bytes) -> None:
         self._bytes_pending += len(data)
@@ -30,6 +33,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._bytes_pending = 0
         super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._bytes_pending = 0
@@ -38,6 +43,24 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._bytes_pending = 0
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        # uvicorn closes at once what is idle, under requests that were sent at the same moment. Whoever asks now is
+        # answered, and told that this was the last answer here.
+        self._is_leaving = True
+        if self._is_idle():
+            self.loop.call_later(LINGER, self._leave)
+        else:
+            self.cycle.keep_alive = False
+
+    def _leave(self) -> None:
+        if self._is_idle():
+            self.transport.close()
+
+    def _is_idle(self) -> bool:
+        # None before the first request, whatever its declared type says.
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        return cycle is None or cycle.response_complete
 
     def send_400_response(self, msg: str) -> None:
         # None before the first request, whatever its declared type says.

@@ -1,5 +1,6 @@
 """The Store over PostgreSQL: groups of changes in one round trip, reads on a few connections, the database's clock."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ _REREADS = 3
 # A clock that is only asked, and never told by answers to writes, is measured by this.
 _TELL_TIME = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _TELL_TIME_EVERY = 10.0  # seconds
+_CLOSE_WITHIN = 0.7  # seconds
 
 
 class PostgresStore(SqlReads):
@@ -109,6 +111,11 @@ class PostgresStore(SqlReads):
         return await self._readers.fetch(sql, values(names, row))
 
     async def close(self) -> None:
-        await self._writer.close()
-        await self._readers.close()
+        try:
+            # What was accepted is finished, unless the server is silent: then nobody is helped by waiting.
+            async with asyncio.timeout(_CLOSE_WITHIN):
+                await self._writer.close()
+                await self._readers.close()
+        except TimeoutError:
+            await self._writer.give_up()
         await self._server.pulse.stop()

@@ -18,6 +18,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 OLDEST_VERSION = 15
 
+# Seconds that a server has to notice that somebody leaves.
+_GOODBYE = 0.5
+
 # Everything that a database can answer with, and everything that can happen on the way. A server that says goodbye
 # while nothing was asked leaves the client's protocol in a state that it calls an internal error.
 TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
@@ -224,13 +227,12 @@ class Readers:
         """Let go of all; who waits for a turn is told."""
         self._is_closed = True
         free, self._free = self._free, []
-        for connection in free:
-            await close_politely(connection)
+        await asyncio.gather(*(close_politely(connection) for connection in free))
 
 
 async def close_politely(connection: Connection) -> None:
     """Say goodbye if the server listens."""
     try:
-        await connection.close(timeout=1.0)
+        await connection.close(timeout=_GOODBYE)
     except TROUBLE:
         connection.terminate()

@@ -27,7 +27,6 @@ _LARGEST_GROUP = 60
 _LARGEST_CALL = 4_000_000
 _TRIES = 5
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-_LEAVE_WITHIN = 1.0
 
 _APPLY = "SELECT * FROM apply_changes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 # Waits for a group of ours that is still under way, and shuts out one that has not begun.
@@ -114,10 +113,19 @@ class PostgresWriter:
         await self._session.connection.execute(_FORGET_THE_DEAD)
 
     async def close(self) -> None:
-        """Finish what was accepted, for as long as a server that answers takes."""
+        """Finish what was accepted."""
         self._is_closing = True
         self._wanted.set()
         await asyncio.shield(self._task)
+
+    async def give_up(self) -> None:
+        """Leave unfinished what the server does not answer; those who wait are told."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._abandon()
+        for job in self._waiting:
+            job.failed(Unavailable("The store is closed."))
+        self._waiting.clear()
 
     async def _serve(self) -> None:
         while True:
@@ -129,7 +137,7 @@ class PostgresWriter:
                 break
         if self._session is not None:
             try:
-                await self._session.connection.execute(_STOP_WRITING, self._id, timeout=_LEAVE_WITHIN)
+                await self._session.connection.execute(_STOP_WRITING, self._id)
             except TROUBLE:
                 # Its row is forgotten in a week.
                 self._session.connection.terminate()

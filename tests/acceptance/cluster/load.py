@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.acceptance.processes import Server
@@ -35,6 +36,8 @@ class Load:
     """The thread of every run that was acknowledged."""
     unavailable: Counter[str] = field(default_factory=Counter)
     """How often a node said 503."""
+    broken: Counter[str] = field(default_factory=Counter)
+    """How often a connection to a node broke or was refused, by its address."""
     wrong: list[Any] = field(default_factory=list)
     _is_over: threading.Event = field(default_factory=threading.Event)
 
@@ -86,7 +89,8 @@ class Load:
         def ask(api: Api) -> Json | None:
             answer = api.send(method, path, body)
             if answer.status == 503:
-                return self._was_sent_away(answer)
+                self._was_sent_away(answer)
+                return None
             if _is_done_already(answer):
                 newest: Json = api.get(path)["data"][0]
                 return newest
@@ -129,9 +133,11 @@ class Load:
     def _somewhere(self, luck: random.Random, ask: Callable[[Api], Json | None]) -> Json:
         give_up_at = time.monotonic() + PATIENCE
         while True:
+            url = luck.choice(self.nodes).url
             try:
-                answer = ask(Api(luck.choice(self.nodes).url))
+                answer = ask(Api(url))
             except (OSError, http.client.HTTPException):
+                self.broken[url] += 1
                 answer = None
             if answer is not None:
                 return answer
@@ -149,7 +155,7 @@ class Load:
         api = Api(self.nodes[0].url)
         for run, thread in self.runs.items():
             path = f"/threads/{thread}/runs/{run}"
-            ended = eventually(lambda path=path: api.get(path), lambda found: found["status"] in ENDED)
+            ended = eventually(partial(api.get, path), lambda found: found["status"] in ENDED)
             assert ended["status"] == "completed", ended
             steps = api.get(f"{path}/steps")["data"]
             assert [step["status"] for step in steps] == ["completed"], steps
