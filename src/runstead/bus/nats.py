@@ -91,6 +91,8 @@ class NatsBus:
         for interest in self._interests.values():
             for tail in interest.tails:
                 tail.stop()
+        # A reader that asks what is kept would otherwise wait for an answer first.
+        self._replay.detach()
 
     async def close(self) -> None:
         """Send what is to be sent, within a second, and let go."""
@@ -199,7 +201,7 @@ class NatsBus:
         # Acknowledged on hand-over, not when the run ends. If this node dies now the run's row still says that it
         # waits, or whose lease it is, and the reconcilers go by that.
         await message.ack()
-        return RunId(message.data.decode())
+        return _run_id(message)
 
     # Cancellations
 
@@ -220,7 +222,7 @@ class NatsBus:
     async def _cancel_came(self, message: Msg) -> None:
         queue = self._cancels.get(message.subject.rpartition(".")[2])
         if queue is not None:
-            queue.put_nowait(RunId(message.data.decode()))
+            queue.put_nowait(_run_id(message))
 
     # Events
 
@@ -337,6 +339,11 @@ def _feeding(interest: _Interest) -> Callable[[Msg], Awaitable[None]]:
             tail.feed(frames)
 
     return feed
+
+
+def _run_id(message: Msg) -> RunId:
+    # Whoever may publish may publish anything: what is no id is one that no run has.
+    return RunId(message.data.decode("ascii", "replace").replace("\0", "?"))
 
 
 def _sender_ended(sender: "asyncio.Task[None]") -> None:

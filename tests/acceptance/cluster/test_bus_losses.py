@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,21 +13,24 @@ from tests.acceptance.cluster.nats_servers import NatsServers
 from tests.acceptance.processes import Server
 from tests.acceptance.scripted import Model, call, calls, text
 from tests.acceptance.waiting import eventually
-from tests.acceptance.wire.talk import Api
+from tests.acceptance.wire.talk import Answer, Api
 from tests.acceptance.wire.test_attaching import all_events, attached
 
 WORDS = "one two three four five six"
 
 
+def readiness(node: Server) -> Answer:
+    return Api(node.url).send("GET", "//readyz")
+
+
 def is_ready(*nodes: Server) -> None:
     for node in nodes:
-        eventually(lambda node=node: Api(node.url).send("GET", "//readyz").json["status"], lambda word: word == "ready")
+        eventually(partial(readiness, node), lambda answer: answer.json["status"] == "ready")
 
 
 def is_degraded(*nodes: Server) -> None:
     for node in nodes:
-        ready = lambda node=node: Api(node.url).send("GET", "//readyz")  # noqa: E731
-        assert eventually(ready, lambda answer: answer.json["status"] == "degraded").status == 200
+        assert eventually(partial(readiness, node), lambda answer: answer.json["status"] == "degraded").status == 200
 
 
 def test_the_single_nats_server_is_killed(cluster: Cluster, model: Model):

@@ -4,7 +4,7 @@ import signal
 import time
 
 from tests.acceptance.cluster.conftest import Cluster
-from tests.acceptance.scripted import Model, call, calls, text
+from tests.acceptance.scripted import Model, text
 from tests.acceptance.waiting import eventually
 from tests.acceptance.wire.talk import Api
 from tests.acceptance.wire.test_attaching import attached
