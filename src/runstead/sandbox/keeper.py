@@ -214,7 +214,11 @@ class Keeper:
     def _weigh(self) -> None:
         """Where no cgroup bounds a sandbox's memory, look, and end the one that takes too much."""
         for one in self._sandboxes.values():
-            if one.memory and sum(map(resident, descendants(one.pid))) > one.memory:
+            if not one.memory:
+                continue
+            tree = descendants(one.pid)
+            # The exact answer costs more, and is asked for only where the rough one is alarming.
+            if sum(map(resident, tree)) > one.memory and sum(map(own_share, tree)) > one.memory:
                 one.oom = True
                 one.kill()
 
@@ -294,6 +298,14 @@ def resident(pid: int) -> int:
     """Bytes of memory a process holds."""
     fields = read("/proc/%d/statm" % pid).split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else 0
+
+
+def own_share(pid: int) -> int:
+    """The same with what it shares with others, as its children do at first, divided among them."""
+    for line in read("/proc/%d/smaps_rollup" % pid).splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return resident(pid)
 
 
 def was_out_of_memory(cgroup: str) -> bool:

@@ -33,7 +33,8 @@ class Node:
         self._launcher, self._limits, self._secret = launcher, limits, secret
         self._most = most
         self._serving: set[asyncio.Task[None]] = set()
-        self._open = 0
+        self.lent = 0
+        """Boxes that somebody uses."""
 
     async def listen(self, host: str, port: int, certificate: Path, key: Path | None) -> asyncio.Server:
         """Begin to serve. Raises OSError or ssl.SSLError for what cannot be used."""
@@ -44,12 +45,16 @@ class Node:
             self._connected, host, port, ssl=context, ssl_handshake_timeout=GREETING_LIMIT
         )
 
-    async def close(self) -> None:
-        """End every box."""
+    async def cut(self) -> None:
+        """End every box and its connection."""
         for task in list(self._serving):
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving)
+
+    async def close(self) -> None:
+        """End everything."""
+        await self.cut()
         await self._launcher.close()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -81,12 +86,12 @@ class Node:
             return "the secret is another one"
         if hello.version != tunnel.VERSION:
             return f"it speaks version {tunnel.VERSION}, not {hello.version}"
-        if self._open >= self._most:
+        if self.lent >= self._most:
             return f"all {self._most} sessions of this machine are in use"
         return None
 
     async def _lend(self, connection: Connection) -> None:
-        self._open += 1
+        self.lent += 1
         try:
             try:
                 box = await self._launcher.open()
@@ -95,7 +100,7 @@ class Node:
                 return
             await self._carry(connection, box)
         finally:
-            self._open -= 1
+            self.lent -= 1
 
     async def _carry(self, connection: Connection, box: Box) -> None:
         launcher = self._launcher

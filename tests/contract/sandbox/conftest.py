@@ -53,7 +53,7 @@ def certificates(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
     """A folder with a node's certificate and key in one file, and whom it comes from in another."""
     folder = tmp_path_factory.mktemp("certificates")
     authority.cert_pem.write_to_path(folder / "authority.pem")
-    authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "node.pem")
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(folder / "node.pem")
     return folder
 
 
