@@ -1,0 +1,50 @@
+"""Looks at what a node would stand on, and copies of it, without serving it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runstead.app.extras import extra
+from runstead.app.ground import bus_of
+from runstead.blobs.opening import folder_of
+from runstead.settings import Settings
+from runstead.store.inspection import DatabaseState, inspect_file
+
+if TYPE_CHECKING:
+    from runstead.bus.nats_inspection import BusState
+    from runstead.store.postgres_inspection import ServerState
+
+
+def inspect_store(path: Path) -> DatabaseState:
+    """What a database file holds and who serves it. Raises UnusableDatabase."""
+    return inspect_file(path)
+
+
+def copy_store(source: Path, target: Path) -> int:
+    """Copy a database file that may be in use; its schema's version. Raises UnusableDatabase or OSError."""
+    from runstead.store.sqlite_backup import copy_database
+
+    return copy_database(source, target)
+
+
+def copy_blobs(settings: Settings, target: Path) -> int:
+    """Copy the contents of files, if a folder of this machine keeps them; how many there are. Raises OSError."""
+    from runstead.blobs.copying import copy_folder
+
+    source = folder_of(settings.blobs_url)
+    return copy_folder(source, target) if source is not None and source.is_dir() else 0
+
+
+async def inspect_server(settings: Settings) -> "ServerState":
+    """What the PostgreSQL database holds, changing nothing. Raises UnusableDatabase or Missing."""
+    with extra("cluster"):
+        from runstead.store import postgres_inspection
+
+    return await postgres_inspection.inspect_server(settings.database_url)
+
+
+async def inspect_bus(settings: Settings) -> "BusState":
+    """What NATS has of ours, changing nothing. Raises UnusableBus or Missing."""
+    with extra("cluster"):
+        from runstead.bus import nats_inspection
+
+    return await nats_inspection.inspect(*bus_of(settings))
