@@ -1,19 +1,24 @@
 """Bring a SQLite file to the schema this program knows: forward only, one migration at a time, each whole.
 
+A later release may have migrated before us, while both run side by side: what it added does no harm, unless the name of
+its migration says that programs which know less may not serve the database any more.
+
 A migration's statements and the row that says it was applied are one transaction, and the version is read
 inside it: of two processes that start at once, the second finds the first one's work done.
 """
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 
 from msgspec import Struct
 
 from runstead.store.errors import NewerDatabase
 
-FILE_NAME = re.compile(r"(\d{4})_\w+\.sql")
+FILE_NAME = re.compile(r"(\d{4})_\w+?(?:_since_(\d{4}))?\.sql")
+"""`0009_drop_old_since_0007.sql`: whoever does not know version 7 needs what this takes away. Without it nothing is
+taken away, and whoever served the database before may go on."""
 
 
 class Migration(Struct, frozen=True):
@@ -46,7 +51,7 @@ def migrate(connection: sqlite3.Connection, where: str, migrations: Sequence[Mig
 def _apply_next(connection: sqlite3.Connection, where: str, migrations: Sequence[Migration]) -> bool:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        missing = first_missing(_version(connection), where, migrations)
+        missing = first_missing(_applied(connection), where, migrations)
         if missing is not None:
             for statement in statements_in(missing.sql):
                 connection.execute(statement)
@@ -59,17 +64,23 @@ def _apply_next(connection: sqlite3.Connection, where: str, migrations: Sequence
     return missing is not None
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _applied(connection: sqlite3.Connection) -> dict[int, str]:
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL)")
-    version: int = connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0]
-    return version
+    return dict(connection.execute("SELECT version, name FROM migrations").fetchall())
 
 
-def first_missing(version: int, where: str, migrations: Sequence[Migration]) -> Migration | None:
-    known = migrations[-1].version
-    if version > known:
+def first_missing(applied: Mapping[int, str], where: str, migrations: Sequence[Migration]) -> Migration | None:
+    """The next step for a database with these. Raises NewerDatabase for one that programs like us may not serve."""
+    version, known = max(applied, default=0), migrations[-1].version
+    if any(number > known and not _may_serve(known, name) for number, name in applied.items()):
         raise NewerDatabase(where, version, known)
     return next((migration for migration in migrations if migration.version > version), None)
+
+
+def _may_serve(known: int, name: str) -> bool:
+    match = FILE_NAME.fullmatch(name)
+    # A name that we cannot read is from so far ahead that its rules may have changed too.
+    return match is not None and known >= int(match[2] or 0)
 
 
 def statements_in(script: str) -> Iterator[str]:

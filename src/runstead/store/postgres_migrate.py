@@ -8,7 +8,7 @@ from runstead.store.postgres_connections import Connection
 # Any number that others who share the database are unlikely to choose.
 _LOCK = 0x72756E7374656164
 _HAS_TABLE = "SELECT to_regclass('migrations') IS NOT NULL"
-_VERSION = "SELECT coalesce(max(version), 0) FROM migrations"
+_APPLIED = "SELECT version, name FROM migrations"
 _CREATE_TABLE = "CREATE TABLE IF NOT EXISTS migrations (version bigint PRIMARY KEY, name text NOT NULL)"
 
 
@@ -17,7 +17,7 @@ async def migrate(connection: Connection, where: str, migrations: Sequence[Migra
 
     A database that lacks nothing is only read, so its everyday user need not be allowed to create tables.
     """
-    while first_missing(await version_of(connection), where, migrations) is not None:
+    while first_missing(await _applied(connection), where, migrations) is not None:
         await _apply_next(connection, where, migrations)
 
 
@@ -29,7 +29,7 @@ async def _apply_next(connection: Connection, where: str, migrations: Sequence[M
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_LONG)
         # Not asked for first: who waited for the lock may still believe that the table is not there.
         await connection.execute(_CREATE_TABLE)
-        missing = first_missing(await connection.fetchval(_VERSION), where, migrations)
+        missing = first_missing(await _applied(connection), where, migrations)
         if missing is None:
             return
         await connection.execute(missing.sql, timeout=_LONG)
@@ -40,10 +40,13 @@ async def _apply_next(connection: Connection, where: str, migrations: Sequence[M
 
 async def version_of(connection: Connection) -> int:
     """The schema's version there; 0 if there is none."""
+    return max(await _applied(connection), default=0)
+
+
+async def _applied(connection: Connection) -> dict[int, str]:
     if not await connection.fetchval(_HAS_TABLE):
-        return 0
-    version: int = await connection.fetchval(_VERSION)
-    return version
+        return {}
+    return {row[0]: row[1] for row in await connection.fetch(_APPLIED)}
 
 
 # An hour: asyncpg takes no "for ever" where a connection has a limit of its own.

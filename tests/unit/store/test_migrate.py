@@ -52,8 +52,25 @@ def test_an_older_database_gets_what_it_lacks(connection) -> None:
     assert connection.execute("SELECT y FROM b").fetchall() == [(";",)]
 
 
-def test_a_newer_database_is_refused_with_both_versions_and_the_remedy(connection) -> None:
+def test_a_newer_database_is_served_if_nothing_was_taken_away(connection) -> None:
     migrate(connection, "a.db", [FIRST, SECOND])
+
+    migrate(connection, "a.db", [FIRST])
+
+    assert applied(connection) == [(1, FIRST.name), (2, SECOND.name)]
+
+
+@pytest.mark.parametrize("since", [1, 2])
+def test_a_newer_database_is_served_by_those_who_know_what_replaced_what_was_taken_away(connection, since) -> None:
+    taking = Migration(3, f"0003_drop_x_since_{since:04}.sql", "ALTER TABLE a RENAME x TO y")
+    migrate(connection, "a.db", [FIRST, SECOND, taking])
+
+    migrate(connection, "a.db", [FIRST, SECOND])
+
+
+@pytest.mark.parametrize("name", ["0002_drop_x_since_0002.sql", "two"])
+def test_a_newer_database_is_refused_with_both_versions_and_the_remedy(connection, name) -> None:
+    migrate(connection, "a.db", [FIRST, Migration(2, name, SECOND.sql)])
 
     with pytest.raises(NewerDatabase, match=r"a\.db .* version 2 .* up to 1; start the newer release"):
         migrate(connection, "a.db", [FIRST])
