@@ -1,6 +1,7 @@
 """Runs that use built-in tools: what is stored when, what is told, and that nothing done is done again."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from runstead.domain.errors import ToolFailed, Unavailable
 from runstead.ports import CodeOutcome, SandboxUnavailable
 from runstead.tools.code_interpreter import STARTED_ANEW
 from runstead.tools.file_search import NO_FILES
+from runstead.wire.chat import ChatRequest
 from runstead.wire.messages import FileCitation, ImageFileContent
 from runstead.wire.run_steps import ImageOutput, LogOutput, OutputImage
 from tests.contract.engine.test_runs import CALLS, CREATED, MESSAGE, MESSAGE_DONE, without_deltas
@@ -36,8 +38,14 @@ async def calls_of(world: World, run, place: int = 0):
     return [step.step_details.tool_calls for step in await world.steps(run) if step.type == "tool_calls"][place]
 
 
-def outputs_told(world: World, request: int = -1) -> list[str]:
+def outputs_told(world: World, request: int = -1) -> list[Any]:
     return [message.content for message in world.model.requests[request].messages if message.role == "tool"]
+
+
+def description_of(request: ChatRequest) -> str:
+    """What the model is told of the code interpreter."""
+    [found] = [tool["function"] for tool in request.tools or () if tool["function"]["name"] == CODE]
+    return str(found["description"])
 
 
 # One call
@@ -188,7 +196,7 @@ async def test_the_model_is_told_which_files_there_are():
         world.sandbox.will(CodeOutcome("", files=(a_file("out.csv"),)))
         run = await a_run(world, using(code("call_a", "1")), saying("Done."))
         assert await world.rested(run) == "completed"
-        before, after = (request.tools[1]["function"]["description"] for request in world.model.requests)
+        before, after = (description_of(request) for request in world.model.requests)
         assert before.endswith("Python 3.11 with nothing.\nFiles now: /mnt/data/data.csv")
         assert after.endswith("\nFiles now: /mnt/data/data.csv, /mnt/data/out.csv")
 
@@ -487,7 +495,7 @@ async def test_the_store_may_be_away_while_a_tool_works():
 
 
 @in_virtual_time
-async def test_runs_without_built_in_tools_make_no_more_commits():
+async def test_runs_without_built_in_tools_make_no_more_commits(monkeypatch):
     async with a_world() as world:
         commits = []
         node = world.nodes[0]
@@ -497,7 +505,7 @@ async def test_runs_without_built_in_tools_make_no_more_commits():
             commits.append(change)
             await commit(change)
 
-        node.journal.commit = counted
+        monkeypatch.setattr(node.journal, "commit", counted)
         world.model.will(calling("a"))
         run = await world.create_run(tools=TOOLS)
         await world.rested(run)

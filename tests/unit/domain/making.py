@@ -17,6 +17,7 @@ from runstead.wire.run_steps import (
     MessageCreation,
     RunStep,
     StepStatus,
+    ToolCall,
     ToolCalls,
 )
 from runstead.wire.runs import (
@@ -92,7 +93,7 @@ def call(id: str, output: str | None = None, name: str = "f", arguments: str = "
     return FunctionToolCall(id=id, function=CalledFunction(name, arguments, output))
 
 
-def tool_step(id: str, calls: Sequence[FunctionToolCall], status: StepStatus = "completed", **fields: Any) -> RunStep:
+def tool_step(id: str, calls: Sequence[ToolCall], status: StepStatus = "completed", **fields: Any) -> RunStep:
     return _step(id, "tool_calls", status, ToolCalls(list(calls)), **fields)
 
 

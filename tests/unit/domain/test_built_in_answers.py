@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from runstead.domain import coarse, prompt, sources, speech, takeover, tool_turn, turn
 from runstead.domain.answer import Answer
+from runstead.domain.change import ReplaceStep
 from runstead.domain.errors import Stale
 from runstead.domain.prompt import Budget
-from runstead.domain.records import CallNotes
+from runstead.domain.records import CallNotes, StepRecord
 from runstead.domain.sources import Sources
 from runstead.domain.tool_turn import Performed
+from runstead.domain.turn import Concluded
 from runstead.wire.base import RunId
 from runstead.wire.messages import (
     Attachment,
@@ -33,6 +35,7 @@ from runstead.wire.run_steps import (
     ImageOutput,
     LogOutput,
     OutputImage,
+    ToolCall,
 )
 from runstead.wire.runs import Usage
 from runstead.wire.tools import CodeInterpreterTool, FileSearchTool, NamedToolChoice
@@ -82,6 +85,13 @@ def an_answer(*chunks, sources=None, tools=TOOLS):
 
 def read(*batches):
     return StreamRules().read(speech.numbered([said for batch in batches for said in batch], epoch=2))
+
+
+def written_step(concluded: Concluded) -> StepRecord:
+    """The step as it is stored from then on."""
+    write = concluded.writes[-1]
+    assert isinstance(write, ReplaceStep)
+    return write.record
 
 
 # Words
@@ -182,10 +192,10 @@ def test_results_are_told_once_each_and_the_step_ends_with_the_last():
     ran = Performed(code_call("a", "1", LogOutput("one"), ImageOutput(OutputImage("file-i"))), DONE)
     second = tool_turn.conclude(first.record, step, ran, now=NOW)
     assert second.record.has_open_calls
-    step = second.writes[-1].record
+    step = written_step(second)
     assert tool_turn.next_call(step).id == "s"
     third = tool_turn.conclude(second.record, step, Performed(search_call("s", FOUND), DONE), now=NOW + 1)
-    step = third.writes[-1].record
+    step = written_step(third)
     assert not third.record.has_open_calls
     assert (step.step.status, step.step.usage, step.step.completed_at) == ("completed", USAGE, NOW + 1)
     assert [name for name, _ in second.said] == ["thread.run.step.delta"]
@@ -208,7 +218,7 @@ def test_a_run_that_ends_takes_its_open_step_along(signal, status):
     record = a_record("cancelling" if signal == "stopped" else "in_progress", has_open_calls=True)
     step = stored(tool_step("step_1", [code_call("a")], "in_progress"), notes={"a": CallNotes()})
     concluded = tool_turn.cut(record, step, signal, now=NOW)
-    closed = concluded.writes[-1].record.step
+    closed = written_step(concluded).step
     assert (closed.status, closed.usage) == (status, step.call_usage)
     assert not concluded.record.has_open_calls
 
@@ -312,7 +322,7 @@ def test_a_rebuilt_stream_shows_all_of_it():
     _, answer, _ = an_answer(words("【0:0†source】 sandbox:/mnt/data/out.csv"), sources=SOURCES)
     answer.finish(NOW, USAGE)
     run = a_run("completed", started_at=NOW, completed_at=NOW + 1)
-    calls = [
+    calls: list[ToolCall] = [
         code_call("a", "x", LogOutput("one"), ImageOutput(OutputImage("file-i"))),
         search_call("s", FOUND),
         call("b"),

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from runstead.domain import asked, builtin
+from runstead.domain.builtin import BuiltinKind
 from runstead.domain.call_pieces import Call, CallPieces
 from runstead.domain.records import CallNotes
 from runstead.wire.run_steps import CodeInterpreterToolCall, FileSearchToolCall, FunctionToolCall, LogOutput
@@ -12,7 +13,7 @@ from runstead.wire.tools import CodeInterpreterTool, FileSearchTool
 from tests.unit.domain.making import function_tool, piece
 
 CODE, SEARCH = CodeInterpreterTool(), FileSearchTool()
-NAMES = {"code_interpreter": "code_interpreter", "file_search": "file_search"}
+NAMES: dict[str, BuiltinKind] = {"code_interpreter": "code_interpreter", "file_search": "file_search"}
 
 
 def a_written_call(name: str, arguments: object) -> Call:

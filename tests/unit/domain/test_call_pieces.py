@@ -341,7 +341,7 @@ def test_any_cut_of_several_calls_shows_the_same(data):
             for place, part in enumerate(cut)
         ]
     order = data.draw(st.permutations(range(len(pieces)))) if data.draw(st.booleans()) else range(len(pieces))
-    by_call: dict[int, list[ChunkToolCall]] = {}
+    by_call: dict[int | None, list[ChunkToolCall]] = {}
     for one in pieces:
         by_call.setdefault(one.index, []).append(one)
     # Pieces of one call come in order; calls begin in order, and then grow in any.

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from runstead.http import result_content
+from runstead.wire.events import EventName
 from runstead.wire.run_steps import (
     FileSearch,
     FileSearchResult,
@@ -15,6 +16,13 @@ from tests.unit.domain.making import call, message_step, tool_step
 
 FOUND = FileSearchResult(file_id="file-1", file_name="a.md", score=0.5, content=[FileSearchText("One.")])
 SEARCHED = tool_step("step_1", [FileSearchToolCall(id="call_1", file_search=FileSearch(results=[FOUND])), call("a")])
+
+ENDINGS: list[EventName] = [
+    "thread.run.step.completed",
+    "thread.run.step.failed",
+    "thread.run.step.cancelled",
+    "thread.run.step.expired",
+]
 
 
 def as_event(step: RunStep) -> bytes:
@@ -41,10 +49,10 @@ def test_a_search_without_results_stays_as_it_is():
     assert result_content.without(step) == step
 
 
-@pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "expired"])
-def test_events_show_a_step_like_answers_do(status):
-    name, data = result_content.view_event(f"thread.run.step.{status}", as_event(SEARCHED))
-    assert name == f"thread.run.step.{status}"
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_events_show_a_step_like_answers_do(ending):
+    name, data = result_content.view_event(ending, as_event(SEARCHED))
+    assert name == ending
     assert data == as_event(result_content.without(SEARCHED))
 
 
