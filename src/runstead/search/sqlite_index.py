@@ -28,12 +28,12 @@ READERS = 2
 
 
 class SqliteIndex:
-    """One thread writes, a few read: a search takes two of them, one for words and one for vectors."""
+    """One thread writes, two read: a search takes both, one for words and one for vectors. More would only warm more caches."""
 
     def __init__(self, path: Path, cache_bytes: int) -> None:
         self._path = path
         self._writing = ThreadPoolExecutor(1, "index-writer")
-        self._reading = ThreadPoolExecutor(2 * READERS, "index-reader")
+        self._reading = ThreadPoolExecutor(READERS, "index-reader")
         self._cache = MatrixCache(cache_bytes)
         self._writer: sqlite3.Connection | None = None
         self._readers = local()

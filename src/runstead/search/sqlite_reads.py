@@ -12,9 +12,10 @@ from runstead.domain.chunking import Chunk
 from runstead.ports import Hit, Query
 from runstead.search.matrix_cache import MatrixCache, Name
 from runstead.search.rank import DEPTH, Listed, Scored
+from runstead.search.sqlite_words import match, telling
 from runstead.search.sqlite_writes import scope
 from runstead.search.vector_matrix import Compared, VectorMatrix
-from runstead.search.words import fts5_query, words_of
+from runstead.search.words import words_of
 
 SCANNED = 16_384
 """Windows in memory at a time, of a store that is too large to be kept there."""
@@ -40,13 +41,14 @@ def scope_of(connection: sqlite3.Connection, store_ids: Sequence[str], filter: F
 
 
 def by_words(connection: sqlite3.Connection, scope_: Scope, query: Query) -> Listed:
-    words = words_of(query.text)
+    words = telling(connection, words_of(query.text))
     if not words or not scope_.stores:
         return []
-    arguments: list[str | int] = [fts5_query(words, [scope(store) for store in scope_.stores])]
+    arguments: list[str | int] = [match(words, [scope(store) for store in scope_.stores])]
     condition = ""
     if scope_.files is not None:
-        condition = "AND rowid IN (SELECT no FROM chunks WHERE file_no IN (SELECT value FROM json_each(?)))"
+        # The plus keeps FTS5 from looking up one chunk after the other.
+        condition = "AND +rowid IN (SELECT no FROM chunks WHERE file_no IN (SELECT value FROM json_each(?)))"
         arguments.append(msgspec.json.encode(sorted(scope_.files)).decode())
     found = connection.execute(
         f"""

@@ -50,6 +50,7 @@ CREATE TABLE vectors (
 CREATE VIRTUAL TABLE words USING fts5 (
     scope, text, content = 'chunks', content_rowid = 'no', tokenize = 'porter unicode61'
 );
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, col);
 """
 
 

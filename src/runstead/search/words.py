@@ -111,12 +111,3 @@ def words_of(query: str) -> list[str]:
     found = dict.fromkeys(word.lower()[:LONGEST] for word in _WORD.findall(query))
     telling = [word for word in found if word not in _STOP_WORDS]
     return (telling or list(found))[:MOST]
-
-
-def fts5_query(words: list[str], scopes: list[str]) -> str:
-    """Chunks of these scopes with any of these words. A quoted word is a phrase: nothing in it is an operator."""
-    return f"scope : ({_any(scopes)}) AND text : ({_any(words)})"
-
-
-def _any(words: list[str]) -> str:
-    return " OR ".join(f'"{word}"' for word in words)
