@@ -50,7 +50,10 @@ class DatabaseClock:
         grown = (received_at - self._measured_at) * _DRIFT
         low, high = database_now - received_at, database_now - sent_at
         self._low, self._high = max(low, self._low - grown), min(high, self._high + grown)
+        self._measured_at = received_at
         if self._low > self._high:
             self._low, self._high = low, high
-        self._measured_at = received_at
-        self._offset = (self._low + self._high) / 2
+            # As little as will do: the answer may have been slow, and what it contradicts by a hair nearly right.
+            self._offset = min(max(self._offset, low), high)
+        else:
+            self._offset = (self._low + self._high) / 2

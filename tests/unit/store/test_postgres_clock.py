@@ -92,3 +92,14 @@ def test_it_says_how_old_its_knowledge_is() -> None:
     machine.elapsed += 12.5
 
     assert machine.clock.age == 12.5
+
+
+def test_a_slow_answer_that_contradicts_by_a_hair_does_not_lead_astray() -> None:
+    machine = Machine(0.0)
+    machine.ask(0.0, 0.0)
+
+    # Faster than any drift that is reckoned with, and then an answer that took its time.
+    machine.apart -= 0.01
+    machine.ask(0.0, 12.0)
+
+    assert machine.error <= 0.01
