@@ -97,6 +97,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             bus=ground.bus,
             desk=worker,
             model=model,
+            library=library,
             clock=ground.clock,
             run_expires_after=settings.run_expires_after,
         )

@@ -12,6 +12,7 @@ from runstead.http.forms import Form
 from runstead.http.queries import Query
 from runstead.journal import Journal
 from runstead.ports import Blobs, Bus, Clock, Desk, Model, Store
+from runstead.tools.library import Library
 from runstead.wire.base import Body, RunId
 
 Version = Literal["v1", "v2"]
@@ -31,6 +32,7 @@ class Api(Struct, frozen=True, kw_only=True):
     bus: Bus
     desk: Desk
     model: Model
+    library: Library
     clock: Clock
     run_expires_after: int
 

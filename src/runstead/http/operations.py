@@ -18,6 +18,7 @@ from runstead.http import (
     models,
     run_steps,
     runs,
+    searching,
     store_files,
     threads,
     vector_stores,
@@ -32,6 +33,7 @@ from runstead.wire.messages import CreateMessage, Message, ModifyMessage
 from runstead.wire.models import Model
 from runstead.wire.run_steps import RunStep
 from runstead.wire.runs import CreateRun, CreateThreadAndRun, ModifyRun, Run, SubmitToolOutputs
+from runstead.wire.searching import SearchResults, SearchVectorStore, StoreFileContent
 from runstead.wire.threads import CreateThread, ModifyThread, Thread
 from runstead.wire.v1.files import AssistantFile, CreateAssistantFile, MessageFile
 from runstead.wire.vector_stores import (
@@ -182,6 +184,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _get(STORE_FILE, store_files.get_store_file, VectorStoreFile, is_polled=True, **_STORES),
     _post(STORE_FILE, store_files.modify_store_file, VectorStoreFile, ModifyVectorStoreFile, **_STORES),
     _delete(STORE_FILE, store_files.delete_store_file, **_STORES),
+    _get(f"{STORE_FILE}/content", searching.get_store_file_content, StoreFileContent, **_STORES),
+    _post(f"{STORE}/search", searching.search_vector_store, SearchResults, SearchVectorStore, **_STORES),
     _post(f"{STORE}/file_batches", file_batches.create_file_batch, FileBatch, CreateFileBatch, **_STORES),
     _get(BATCH, file_batches.get_file_batch, FileBatch, is_polled=True, **_STORES),
     _post(f"{BATCH}/cancel", file_batches.cancel_file_batch, FileBatch, None, **_STORES),

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 import structlog
 from msgspec import Struct
 
+from runstead.domain import attribute_filter, vector_stores
 from runstead.domain.attribute_filter import Filter
 from runstead.domain.change import Change
+from runstead.domain.chunking import Chunk
 from runstead.domain.errors import EmbeddingFailed, NotFound, ToolFailed
 from runstead.domain.file_writes import TouchVectorStore
 from runstead.journal import Journal
 from runstead.ports import Clock, Embedder, FoundPassage, Hit, Index, Query, Ranking, Reranker, Store
 from runstead.wire.base import FileId, VectorStoreId
-from runstead.wire.vector_stores import Attributes
+from runstead.wire.vector_stores import VectorStore
 
 LOOKS_EVERY = 0.25
 """Seconds between looks at a store whose files are still being read."""
@@ -30,7 +32,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
     hit: Hit
     filename: str
-    attributes: Attributes
+    attributes: dict[str, str | int | float | bool]
 
 
 class Library:
@@ -82,16 +84,24 @@ class Library:
             store = await self._store.get_vector_store(VectorStoreId(store_id))
         except NotFound:
             return False
-        if store.status == "expired":
+        now = int(self._clock.now())
+        if vector_stores.has_expired(store, now):
             raise ToolFailed(f"The vector store {store_id} has expired; attach another one, or none, and run again.")
-        await self.touch(store.id, store.last_active_at)
+        await self._touch(store, now)
         return True
 
-    async def touch(self, store_id: VectorStoreId, last_active_at: int | None) -> None:
-        """Note that a store is used, if that was not noted a moment ago."""
-        now = int(self._clock.now())
-        if last_active_at is None or now - last_active_at >= TOUCHED_EVERY:
-            await self._journal.commit(Change(writes=(TouchVectorStore(store_id, now),)))
+    async def touch(self, store_id: VectorStoreId) -> None:
+        """Note that a store is used. Raises NotFound."""
+        await self._touch(await self._store.get_vector_store(store_id), int(self._clock.now()))
+
+    async def _touch(self, store: VectorStore, now: int) -> None:
+        # Not if that was noted a moment ago.
+        if store.last_active_at is None or now - store.last_active_at >= TOUCHED_EVERY:
+            await self._journal.commit(Change(writes=(TouchVectorStore(store.id, now),)))
+
+    async def contents(self, store_id: str, file_id: str) -> list[Chunk]:
+        """What a store's file was read as; empty until it has been."""
+        return await self._index.contents(store_id, file_id)
 
     async def find(
         self,
@@ -112,7 +122,7 @@ class Library:
         hits = await self._index.search(store_ids, queries, limit=most, filter=filter, ranking=ranking)
         if reranker is not None and hits:
             hits = await _reranked(reranker, " ".join(texts), hits, ranking.score_threshold)
-        return await self._still_there(hits[:limit])
+        return await self._still_there(hits[:limit], filter)
 
     async def _vectors(self, text: str) -> dict[str, bytes]:
         if self._embedder is None:
@@ -123,25 +133,28 @@ class Library:
             log.warning("searched by words alone", reason=str(failure))
             return {}
 
-    async def _still_there(self, hits: Sequence[Hit]) -> list[Found]:
+    async def _still_there(self, hits: Sequence[Hit], filter: Filter | None) -> list[Found]:
         """The index follows the rows; what it has not heard of yet is not shown."""
         known: dict[tuple[str, str], Found | None] = {}
         found: list[Found] = []
         for hit in hits:
             place = (hit.store_id, hit.file_id)
             if place not in known:
-                known[place] = await self._found(hit)
+                known[place] = await self._found(hit, filter)
             if (first := known[place]) is not None:
                 found.append(Found(hit=hit, filename=first.filename, attributes=first.attributes))
         return found
 
-    async def _found(self, hit: Hit) -> Found | None:
+    async def _found(self, hit: Hit, filter: Filter | None) -> Found | None:
         try:
             record = await self._store.get_store_file(VectorStoreId(hit.store_id), FileId(hit.file_id))
             file = await self._store.get_file(FileId(hit.file_id))
         except NotFound:
             return None
-        return Found(hit=hit, filename=file.filename, attributes=record.file.attributes)
+        attributes = record.file.attributes
+        if filter is not None and not attribute_filter.matches(filter, attributes):
+            return None
+        return Found(hit=hit, filename=file.filename, attributes=attributes)
 
 
 async def _reranked(reranker: Reranker, query: str, hits: list[Hit], threshold: float) -> list[Hit]:

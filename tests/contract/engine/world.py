@@ -275,6 +275,7 @@ class World:
             bus=cast("Bus", self.bus),
             desk=self,
             model=cast("Model", self.model),
+            library=cast(Any, self.library),
             clock=self.clock,
             run_expires_after=600,
         )
