@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from tests.acceptance import recording
 from tests.acceptance.processes import Server, scripted_server, start_server
 from tests.acceptance.scene import CLOCK, WEATHER, Scene
 from tests.acceptance.scripted import Model, ScriptedServer
 
 KEY = "sk-any-key"
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recorded() -> Iterator[None]:
+    """What the clients are answered is judged afterwards, all together."""
+    with recording.listening():
+        yield
 
 
 @pytest.fixture(scope="session")

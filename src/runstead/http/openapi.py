@@ -166,18 +166,13 @@ def _operation(operation: Operation, path: str) -> Json:
     if operation.body is not None:
         described["requestBody"] = {
             "required": not operation.is_body_optional,
-            "content": _form(operation) if operation.is_upload else _json(_body_refs(operation)),
+            "content": {_media_type(operation): {"schema": _any_of(_body_refs(operation))}},
         }
     return described
 
 
-def _json(names: list[str]) -> Json:
-    return {"application/json": {"schema": _any_of(names)}}
-
-
-def _form(operation: Operation) -> Json:
-    contents = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
-    return {"multipart/form-data": {"schema": {"allOf": [contents, *map(_ref, _body_refs(operation))]}}}
+def _media_type(operation: Operation) -> str:
+    return "multipart/form-data" if operation.is_upload else "application/json"
 
 
 def _summary(operation: Operation) -> str:
@@ -210,7 +205,7 @@ def _page(limits: Limits) -> list[Json]:
 def _answer(operation: Operation) -> Json:
     if operation.is_download:
         return {"description": "The bytes.", "content": {"application/octet-stream": {}}}
-    content = _json(_answer_refs(operation))
+    content: Json = {"application/json": {"schema": _any_of(_answer_refs(operation))}}
     stream = {"text/event-stream": {"schema": {"type": "string"}, "x-events": _event_refs()}}
     if operation.is_resumable:
         return {"description": f"Server-sent events. {_EVENTS}", "content": stream}
@@ -283,6 +278,12 @@ def _components() -> Json:
     bodies = [operation.body for operation in OPERATIONS if operation.body is not None]
     deltas = [events.MessageDelta, events.RunStepDelta]
     newer = _schemas([*answers, *bodies, *deltas, ErrorBody, StreamError], prefix="")
+    for upload in OPERATIONS:
+        if upload.is_upload and upload.body is not None:
+            # The file is a part of the form, and no field of the struct: it never is in memory whole.
+            form = newer[_name(upload.body)]
+            form["properties"]["file"] = {"type": "string", "format": "binary"}
+            form["required"].append("file")
     v1_types = [v1_answer(answer) for answer in answers if v1_answer(answer) != answer]
     v1_types += [body for each in OPERATIONS if (body := each.body_in("v1")) not in (None, each.body)]
     return newer | _schemas(v1_types, prefix="V1")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.acceptance.recording import record
 from tests.acceptance.scripted import Json
 
 PATIENCE = 20.0
@@ -71,7 +72,10 @@ class Api:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
         try:
             connection.request(method, self._path(path), data, sent)
-            return read_answer(connection.getresponse())
+            answer = read_answer(connection.getresponse())
+            kind = answer.headers.get("content-type", "")
+            record(method, self._path(path), sent, answer.status, kind, answer.body)
+            return answer
         finally:
             connection.close()
 
@@ -97,8 +101,11 @@ class Api:
         try:
             sent = {"content-type": "application/json", **self.headers, **headers}
             connection.request("POST", self._path(path), json.dumps({**body, "stream": True}).encode(), sent)
-            response = connection.getresponse()
-            yield Stream(response)
+            stream = Stream(connection.getresponse())
+            yield stream
+            frames = "".join(f"event: {event.name}\ndata: {event.data}\n\n" for event in stream.seen)
+            kind = stream.headers.get("content-type", "")
+            record("POST", self._path(path), sent, stream.status, kind, frames.encode())
         finally:
             connection.close()
 
