@@ -39,7 +39,7 @@ class Backup(msgspec.Struct, frozen=True):
 
 
 def back_up(settings: Settings, destination: Path, *, force: bool) -> Backup:
-    """Copy the database, then the contents of files. Raises CannotBackUp or UnusableDatabase; then nothing is there."""
+    """Copy the database, then the contents of files and what finds them. Raises CannotBackUp or UnusableDatabase; then nothing is there."""
     if settings.is_postgres:
         raise CannotBackUp(
             "This data is in PostgreSQL, which has backups of its own: pg_dump, or a base backup with archived WAL. "
@@ -49,9 +49,10 @@ def back_up(settings: Settings, destination: Path, *, force: bool) -> Backup:
     _refuse_what_is_there(destination, force=force)
     try:
         with _appearing(destination) as folder:
-            # Before the files: whatever the copied rows speak of was on the disk before they were committed.
+            # First of all: whatever its rows speak of was on the disk before they were committed.
             taken_at = int(time.time())
             schema = app.copy_store(settings.database_path, folder / DATABASE)
+            app.copy_index(settings, folder)
             count = app.copy_blobs(settings, folder / FILES)
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             backup = Backup(__version__, schema, taken_at, count, size)

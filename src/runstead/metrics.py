@@ -59,6 +59,9 @@ class Metrics:
         self._runs_executing = Gauge(
             "runstead_runs_executing", "Runs this node is driving now.", registry=self.registry
         )
+        self._bus_connected = Gauge(
+            "runstead_bus_connected", "Whether other nodes can be told anything now.", registry=self.registry
+        )
         self._model_calls = Counter(
             "runstead_model_calls_total", "Model calls that ended, by outcome.", ("outcome",), registry=self.registry
         )
@@ -110,6 +113,10 @@ class Metrics:
     def watch_executing(self, count: Callable[[], int]) -> None:
         """Where to ask how many runs are being driven, when somebody wants to know."""
         self._runs_executing.set_function(count)
+
+    def watch_bus(self, is_connected: Callable[[], bool]) -> None:
+        """Where to ask whether the bus is connected."""
+        self._bus_connected.set_function(is_connected)
 
     def page(self) -> bytes:
         """Everything in Prometheus' text format."""

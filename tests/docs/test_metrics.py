@@ -105,6 +105,13 @@ def test_a_change_that_is_refused_is_not_counted(metrics):
     assert value(metrics, "runstead_runs_created_total") == 0
 
 
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_the_bus_is_asked_for_when_somebody_looks(metrics, is_connected):
+    metrics.watch_bus(lambda: is_connected)
+
+    assert value(metrics, "runstead_bus_connected") == is_connected
+
+
 def test_executing_runs_are_asked_for_when_somebody_looks(metrics):
     metrics.watch_executing(lambda: 7)
 

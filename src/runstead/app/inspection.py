@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from runstead.app.extras import extra
 from runstead.app.ground import bus_of
+from runstead.app.searching import INDEX
 from runstead.blobs.opening import folder_of
 from runstead.settings import Settings
 from runstead.store.inspection import DatabaseState, inspect_file
@@ -32,6 +33,15 @@ def copy_blobs(settings: Settings, target: Path) -> int:
 
     source = folder_of(settings.blobs_url)
     return copy_folder(source, target) if source is not None and source.is_dir() else 0
+
+
+def copy_index(settings: Settings, target: Path) -> None:
+    """Copy the index of what files say, if it is a file of this machine. Raises UnusableDatabase or OSError."""
+    from runstead.store.sqlite_backup import copy_file
+
+    source = settings.data_dir / INDEX
+    if source.exists():
+        copy_file(source, target / INDEX)
 
 
 async def inspect_server(settings: Settings) -> "ServerState":

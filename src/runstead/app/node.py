@@ -90,6 +90,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             times=LeaseTimes.of(settings.lease_for),
         )
         metrics.watch_executing(lambda: len(worker.drivers))
+        metrics.watch_bus(lambda: ground.bus.is_connected)
         api = Api(
             store=ground.store,
             blobs=blobs,

@@ -12,13 +12,19 @@ from runstead.store.inspection import inspect_file
 def copy_database(source: Path, target: Path) -> int:
     """Copy all that is committed now into a file that is not there yet; the version of its schema.
 
-    The copy is checked and on the disk. Raises UnusableDatabase, OSError for the disk that is written to.
+    Raises UnusableDatabase, OSError for the disk that is written to.
     """
     if not source.exists():
         raise UnusableDatabase(str(source), "there is none yet; it is made when the server starts")
     version = inspect_file(source).version
     if not version:
         raise UnusableDatabase(str(source), "it is not one of ours")
+    copy_file(source, target)
+    return version
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """The same for any SQLite file: its copy is checked and on the disk."""
     try:
         with (
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
@@ -34,7 +40,6 @@ def copy_database(source: Path, target: Path) -> int:
         raise UnusableDatabase(str(source), f"it cannot be copied ({error})") from error
     target.chmod(0o600)
     _sync(target)
-    return version
 
 
 def _check(copy: sqlite3.Connection, source: Path) -> None:

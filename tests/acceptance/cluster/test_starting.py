@@ -15,6 +15,7 @@ from tests.acceptance.processes import DidNotStart, Server, environment, program
 from tests.acceptance.scripted import Model, text
 from tests.acceptance.waiting import eventually
 from tests.acceptance.wire.talk import Api
+from tests.contract.bus.nats_accounts import write_account
 from tests.contract.bus.nats_server import NatsServer
 
 SECRETS = ("sesame-for-postgres", "sesame-for-nats")
@@ -129,6 +130,7 @@ def test_without_nats_a_node_starts_works_and_joins_the_others_later(cluster: Cl
     ready = lambda: Api(node.url).send("GET", "//readyz")  # noqa: E731
     assert (ready().status, ready().json) == (200, {"status": "degraded"})
     assert "nats not reached, started without it" in node.log
+    assert counted(node) == 0
     drama = cluster.drama(node, model)
     model.will(text("Alone"), text("Again"))
     assert drama.ended(drama.start()["id"])["status"] == "completed"
@@ -136,9 +138,17 @@ def test_without_nats_a_node_starts_works_and_joins_the_others_later(cluster: Cl
     cluster.nats.start()
 
     eventually(lambda: ready().json["status"], lambda word: word == "ready")
+    assert counted(node) == 1
     there = drama.at(Api(cluster.node().url))
     assert there.ended(there.start()["id"])["status"] == "completed"
     assert there.said() == ["Hello", "Alone", "Again"]
+
+
+def counted(node: Server) -> float:
+    """What its metrics say of its link to others."""
+    page = Api(node.url).send("GET", "//metrics").body.decode()
+    [line] = [line for line in page.splitlines() if line.startswith("runstead_bus_connected ")]
+    return float(line.split()[1])
 
 
 def doctor(cluster: Cluster, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -204,6 +214,26 @@ def test_the_doctor_names_an_engine_that_does_not_answer(cluster: Cluster, missi
     assert said.returncode == 1
     assert "sesame" not in said.stdout + said.stderr
     assert "fail" in said.stdout
+
+
+def test_a_node_proves_itself_by_a_file_of_credentials(cluster: Cluster, model: Model, tmp_path: Path):
+    config, credentials = write_account(tmp_path)
+    nats = NatsServer(tmp_path, "-c", str(config), jetstream=False)
+    nats.start()
+    links = {"RUNSTEAD_NATS_URL": nats.url, "RUNSTEAD_NATS_CREDENTIALS": str(credentials)}
+    try:
+        here, there = cluster.node("--role", "api", **links), cluster.node("--role", "worker", **links)
+        drama = cluster.drama(here, model)
+        model.will(text("Hi"))
+        assert drama.ended(drama.start()["id"])["status"] == "completed"
+        assert doctor(cluster, **links).returncode == 0
+        seed = credentials.read_text().splitlines()[-2]
+        assert seed not in here.log + there.log
+        (other := tmp_path / "other").mkdir()
+        said = refusal_of(cluster, **{**links, "RUNSTEAD_NATS_CREDENTIALS": str(write_account(other)[1])})
+        assert "it refused the credentials" in said
+    finally:
+        nats.kill()
 
 
 def test_what_proves_who_we_are_is_never_told(cluster: Cluster, model: Model, tmp_path: Path):

@@ -1,21 +1,23 @@
 """`runstead backup` while its server works, and a node brought back from it after the worst."""
 
+import http.client
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.processes import environment, program, start_server
-from tests.acceptance.scripted import Model, call, calls, text
+from tests.acceptance.scripted import Json, Model, call, calls, text
 from tests.acceptance.waiting import eventually
 from tests.acceptance.wire.drama import Drama, Starter
-from tests.acceptance.wire.talk import Api
+from tests.acceptance.wire.talk import Api, address
 
 
 def back_up(data_dir: Path, *arguments: str | Path, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -122,7 +124,47 @@ def test_a_backup_says_what_it_is_and_is_nobody_elses_to_read(starter: Starter, 
     assert [path.name for path in tmp_path.iterdir() if "backup" in path.name] == ["backup"]
 
 
-def test_the_contents_of_files_come_along(starter: Starter, tmp_path: Path):
+def upload(api: Api, name: str, content: bytes) -> Json:
+    """A file as it was answered."""
+    boundary = "part"
+    head = f'--{boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n--{boundary}\r\n'
+    head += f'content-disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+    connection = http.client.HTTPConnection(*address(api.url), timeout=20)
+    try:
+        connection.request("POST", "/v1/files", body, {"content-type": f"multipart/form-data; boundary={boundary}"})
+        answer = connection.getresponse()
+        found: Json = json.loads(answer.read())
+        assert answer.status == 200, found
+    finally:
+        connection.close()
+    return found
+
+
+def test_files_and_what_finds_them_come_along(starter: Starter, scripted, tmp_path: Path):
+    server = starter()
+    api = Api(server.url)
+    content = b"The heron stands in the reeds and waits. " * 2_000
+    file = upload(api, "heron.txt", content)
+    store = api.post("/vector_stores", {"file_ids": [file["id"]]})["id"]
+    done = lambda: api.get(f"/vector_stores/{store}")["file_counts"]  # noqa: E731
+    assert eventually(done, lambda counts: not counts["in_progress"])["completed"] == 1
+
+    assert back_up(starter.data_dir, tmp_path / "backup").returncode == 0
+    server.kill()
+    shutil.rmtree(starter.data_dir)
+
+    with start_server(tmp_path / "backup", scripted.url, RUNSTEAD_DRAIN_FOR="3") as back:
+        there = Api(back.url)
+        assert there.send("GET", f"/files/{file['id']}/content").body == content
+        assert there.get(f"/vector_stores/{store}")["file_counts"]["completed"] == 1
+        assert back.stop() == 0
+    chunks = "SELECT count(*) FROM chunks"
+    with closing(sqlite3.connect(tmp_path / "backup" / "search.db")) as index:
+        assert index.execute(chunks).fetchone()[0] > 0
+
+
+def test_an_upload_that_is_not_whole_is_left_out(starter: Starter, tmp_path: Path):
     starter().stop()
     folder = starter.data_dir / "files" / "of-this-database"
     folder.mkdir(parents=True, exist_ok=True)
