@@ -83,17 +83,6 @@ def test_every_endpoint_is_listed_with_its_versions():
     assert documented == served
 
 
-def test_what_is_not_there_yet_is_not_served():
-    missing = [row[0] for row in rows(section(PAGE, "Endpoints")) if "not yet" in row]
-    served = {f"{operation.method} {operation.path.replace(':path', '')}" for operation in OPERATIONS}
-    paths = {operation.path for operation in OPERATIONS}
-
-    assert missing
-    for entry in missing:
-        for path in re.findall(r"/v1/[\w/{}]+", entry):
-            assert path not in paths or entry not in served
-
-
 @pytest.mark.parametrize("name", sorted(set(SHAPES) - WRAPPERS))
 def test_every_field_is_listed_with_its_versions(name):
     by_version = SHAPES[name]
