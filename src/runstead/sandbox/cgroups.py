@@ -16,7 +16,7 @@ PREFIX = "runstead-sandbox-"
 MOUNT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
 """Microseconds over which a core is shared out."""
-WEIGHT = 20
+WEIGHT = 40
 """Of 100 that others have: code waits for the server, and not the reverse."""
 
 

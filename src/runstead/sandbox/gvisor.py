@@ -20,7 +20,7 @@ from runstead.sandbox.machine import Machine, Users
 from runstead.sandbox.tail import read_tail
 from runstead.sandbox.warden import Kept, Warden, sweep
 
-NICE = 15
+NICE = 19
 OVERHEAD = 256 * MIB
 """What its kernel needs for itself, beside the session's memory."""
 FLAGS = (

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 MIB = 2**20
+RESERVED = 2048 * MIB
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -32,4 +33,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     @property
     def address_space(self) -> int:
         """Of one process: libraries reserve far more than they touch."""
-        return 3 * self.memory
+        return RESERVED + self.memory

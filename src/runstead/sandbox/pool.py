@@ -18,16 +18,17 @@ from runstead.sandbox.session import Broken, Session, begin
 log = structlog.get_logger(__name__)
 
 WARMING = """
-try:
-    import io, numpy, pandas, matplotlib.pyplot
-    pandas.DataFrame({"x": [1, 2]}).plot(x="x", y="x").figure.savefig(io.BytesIO())
+def warm():
+    try:
+        import io, numpy, pandas, matplotlib.pyplot
+    except ImportError:
+        return
+    pandas.DataFrame({"x": [1, 2], "y": [1, 2]}).plot(x="x", y="x").figure.savefig(io.BytesIO())
     matplotlib.pyplot.close("all")
-except ImportError:
-    pass
-def forget():
-    for name in [name for name in globals() if not name.startswith("__")]:
-        del globals()[name]
-forget()
+try:
+    warm()
+finally:
+    del warm
 """
 WARMING_LIMIT = 120.0
 LEAST_MEMORY = 2048 * MIB
@@ -86,7 +87,9 @@ class Pool:
     async def _warmed(self) -> Session:
         session = await begin(self._launcher, self._limits)
         try:
-            await session.call(WARMING, WARMING_LIMIT)
+            harvest = await session.call(WARMING, WARMING_LIMIT)
+            if not harvest.is_ok:
+                log.warning("a sandbox could not import its packages", said=harvest.logs[-500:])
             session.is_new = True
         except BaseException:
             await asyncio.shield(session.end())

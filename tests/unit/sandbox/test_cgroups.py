@@ -53,7 +53,7 @@ def test_version_2_is_found_where_it_was_named(tmp_path):
         "memory.oom.group": "1",
         "pids.max": "9",
         "cpu.max": "100000 100000",
-        "cpu.weight": "20",
+        "cpu.weight": "40",
     }
     assert group.needed == ["memory.max", "pids.max"]
 
