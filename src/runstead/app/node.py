@@ -19,7 +19,7 @@ from runstead.executor.ingester import Ingester
 from runstead.executor.ingestion import Means
 from runstead.executor.run_driver import Tools
 from runstead.executor.worker import LeaseTimes, Worker
-from runstead.http import application, auth, health, openapi
+from runstead.http import application, auth, health, openapi, reference
 from runstead.http.api import Api
 from runstead.http.cors import Cors
 from runstead.journal import Journal
@@ -154,6 +154,6 @@ def _asgi(
         served,
         check=check,
         on_answer=metrics.answered,
-        open_routes=[*health.routes(state, metrics.page), *openapi.routes()],
+        open_routes=[*health.routes(state, metrics.page), *openapi.routes(), *reference.routes()],
     )
     return Cors(app, settings.cors_origins) if settings.cors_origins else app

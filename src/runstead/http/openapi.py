@@ -114,12 +114,17 @@ _EVENTS = (
 
 def routes() -> list[Route]:
     """/openapi.json, open to everybody: it says nothing that this program's source does not."""
-    encoded = cache(lambda: _tidy(msgspec.json.encode(document())))
 
     async def openapi(request: Request) -> Response:
         return Response(encoded(), media_type="application/json")
 
     return [Route("/openapi.json", openapi)]
+
+
+@cache
+def encoded() -> bytes:
+    """The document as it is served."""
+    return _tidy(msgspec.json.encode(document()))
 
 
 def _tidy(encoded: bytes) -> bytes:
