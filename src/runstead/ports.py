@@ -511,6 +511,9 @@ class Index(Protocol):
     async def set_attributes(self, store_id: str, file_id: str, attributes: Attributes) -> None:
         """Replace what filters see of a file, if it is held."""
 
+    async def stores(self) -> list[str]:
+        """The stores of which files are held."""
+
     async def held(self, store_id: str) -> dict[str, str | None]:
         """The files held of a store, each with the name of its embedding."""
 

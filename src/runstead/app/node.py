@@ -15,6 +15,7 @@ from runstead.app.sandboxes import open_sandbox
 from runstead.app.searching import open_search
 from runstead.blobs.opening import open_contents
 from runstead.executor import heartbeat, housekeeper, reconciler
+from runstead.executor.index_keeper import IndexKeeper
 from runstead.executor.ingester import Ingester
 from runstead.executor.ingestion import Means
 from runstead.executor.run_driver import Tools
@@ -105,12 +106,16 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         if ground.is_alone:
             await reconciler.adopt(worker)
             await housekeeper.tidy(ground.store, blobs)
+        means = Means(ground.store, blobs, search.extractor, search.embedder, search.index)
+        index_keeper = IndexKeeper(means)
+        journal.tell(index_keeper.committed)
         loops = {
+            "index follower": index_keeper.follow(),
+            "index keeper": index_keeper.keep(repairs=role != "api"),
             "reconciler": reconciler.keep(worker),
             "housekeeper": housekeeper.keep(ground.store, blobs, journal, ground.clock),
         }
         if role != "api":
-            means = Means(ground.store, blobs, search.extractor, search.embedder, search.index)
             ingester = Ingester(means, journal, ground.clock, owner=worker.owner, times=worker.times)
             journal.tell(ingester.committed)
             loops |= {

@@ -95,6 +95,10 @@ class PostgresIndex:
                 msgspec.json.encode(dict(attributes)).decode(),
             )
 
+    async def stores(self) -> list[str]:
+        async with self._connection() as connection:
+            return [row[0] for row in await connection.fetch(postgres_reads.STORES)]
+
     async def held(self, store_id: str) -> dict[str, str | None]:
         async with self._connection() as connection:
             return dict(await connection.fetch(postgres_reads.HELD, store_id))

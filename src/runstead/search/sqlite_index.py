@@ -68,6 +68,9 @@ class SqliteIndex:
     async def set_attributes(self, store_id: str, file_id: str, attributes: Attributes) -> None:
         await self._write(lambda connection: sqlite_writes.set_attributes(connection, store_id, file_id, attributes))
 
+    async def stores(self) -> list[str]:
+        return await self._read(sqlite_reads.stores)
+
     async def held(self, store_id: str) -> dict[str, str | None]:
         return await self._read(lambda connection: sqlite_reads.held(connection, store_id))
 

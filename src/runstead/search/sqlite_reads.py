@@ -143,6 +143,11 @@ def hits(connection: sqlite3.Connection, scored: Sequence[Scored]) -> list[Hit]:
     return found
 
 
+def stores(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT id FROM stores WHERE EXISTS (SELECT 1 FROM files WHERE store_no = stores.no)")
+    return [id for (id,) in rows]
+
+
 def held(connection: sqlite3.Connection, store_id: str) -> dict[str, str | None]:
     return dict(
         connection.execute(

@@ -245,6 +245,7 @@ async def test_what_is_dropped_is_not_found_again(index: Index):
     assert await index.search(["vs_b"], query, limit=9) == []
     assert await index.held("vs_b") == {}
     assert await index.held("vs_a") == {"file-2": EMBEDDING}
+    assert await index.stores() == ["vs_a"]
 
     await index.put(a_file("file-3", [("harbour again", [at(0)])], store="vs_b"))
     assert files_of(await index.search(["vs_b"], query, limit=9)) == ["file-3"]
