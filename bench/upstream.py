@@ -1,13 +1,14 @@
 """A chat-completions server that costs next to nothing: prebuilt chunks, sent one by one, paced, or all at once.
 
 The mode is the model's name: `each-N` sends N chunks one write each, `paced-MS-N` with a pause between, `burst-N`
-in one write. Printing the port on one line, it serves until it is ended.
+in one write, `clock-1` the moment at which it was asked. Printing the port on one line, it serves until it is ended.
 """
 
 import asyncio
 import json
 import re
 import sys
+import time
 from typing import cast
 
 import uvloop
@@ -35,7 +36,7 @@ def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
 
 USAGE = piece(b'{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":100,"total_tokens":109}}')
 END = chunk({}, "stop") + USAGE + piece(b"[DONE]") + b"0\r\n\r\n"
-MODE = re.compile(rb'"model":\s*"(each|paced|burst)-(\d+)(?:-(\d+))?"')
+MODE = re.compile(rb'"model":\s*"(each|paced|burst|clock)-(\d+)(?:-(\d+))?"')
 
 
 class Upstream(asyncio.Protocol):
@@ -68,6 +69,10 @@ class Upstream(asyncio.Protocol):
         """Send the chunks in the asked manner."""
         count, pause = (second, first / 1000) if mode == b"paced" else (first, 0.0)
         words = [chunk({"content": f" word{i}"}) for i in range(count)]
+        if mode == b"clock":
+            # By the clock that all processes of a machine share.
+            self.transport.write(HEAD + chunk({"content": str(time.monotonic())}) + END)
+            return
         if mode == b"burst":
             self.transport.write(HEAD + b"".join(words) + END)
             return

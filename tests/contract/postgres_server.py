@@ -59,9 +59,10 @@ def _binaries(home: Path) -> Path:
 class PostgresServer:
     """A server with a data folder of its own, below /tmp because a socket's path must be short."""
 
-    def __init__(self, home: Path, port: int, primary: "PostgresServer | None" = None) -> None:
+    def __init__(self, home: Path, port: int, primary: "PostgresServer | None" = None, **settings: str) -> None:
         self.home = home
         self.port = port
+        self._settings = {**SETTINGS, **settings}
         self._binaries = _binaries(home)
         self._process: subprocess.Popen[Any] | None = None
         data = str(home / "data")
@@ -76,7 +77,7 @@ class PostgresServer:
     def start(self) -> None:
         """Returns once it answers."""
         give_up_at = time.monotonic() + STARTS_WITHIN
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [
             self._binaries / "postgres",
             "-D",
@@ -128,13 +129,13 @@ class PostgresServer:
 
 
 @contextmanager
-def a_server(primary: PostgresServer | None = None) -> Iterator[PostgresServer]:
+def a_server(primary: PostgresServer | None = None, **settings: str) -> Iterator[PostgresServer]:
     """A running server, or a standby of another, that is gone, with its data, at the end of the block."""
     home = Path(tempfile.mkdtemp(prefix="pg-"))
     if unprivileged := _unprivileged():
         os.chown(home, unprivileged["user"], unprivileged["group"])
     try:
-        server = PostgresServer(home, _free_port(), primary)
+        server = PostgresServer(home, _free_port(), primary, **settings)
         server.start()
         try:
             yield server
