@@ -20,7 +20,7 @@ from runstead.search import postgres_reads, postgres_writes
 from runstead.search.postgres_exact import ExactSearch
 from runstead.search.postgres_reads import Near, Scope
 from runstead.search.postgres_schema import Connection, make_index, prepare
-from runstead.search.rank import Found, Listed, weigh
+from runstead.search.rank import Found, Listed, merge, weigh
 
 EXACT_BELOW = 5_000
 """Windows of which each is compared: as fast as the index, and misses nothing."""
@@ -121,18 +121,11 @@ class PostgresIndex:
         if not scope.stores:
             return []
         found = await asyncio.gather(*(self._search_one(scope, query, ranking) for query in queries))
-        best = weigh(
-            Found(
-                [words for words, _ in found],
-                [near.best for _, some in found for near in some],
-                [near.cosines for _, some in found for near in some],
-            ),
-            ranking,
-        )[:limit]
+        best = weigh(found, ranking)[:limit]
         async with self._connection() as connection:
             return await postgres_reads.hits(connection, best)
 
-    async def _search_one(self, scope: Scope, query: Query, ranking: Ranking) -> tuple[Listed, list[Near]]:
+    async def _search_one(self, scope: Scope, query: Query, ranking: Ranking) -> Found:
         """What words find, and what vectors do: at the same time, on two connections."""
 
         async def by_words() -> Listed:
@@ -159,7 +152,8 @@ class PostgresIndex:
             elif keys:
                 async with self._connection() as connection:
                     one.cosines.update(await postgres_reads.cosines(connection, keys, embedding, vector))
-        return words, near
+        cosines = {key: cosine for one in near for key, cosine in one.cosines.items()}
+        return Found(words, merge([one.best for one in near]), cosines)
 
     async def check(self) -> str:
         async with self._connection() as connection:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from runstead.domain.attribute_filter import Filter
 from runstead.ports import Hit
+from runstead.search.bm25 import bm25
 from runstead.search.postgres_filter import condition
 from runstead.search.postgres_schema import Connection, indexed_type
 from runstead.search.rank import DEPTH, Key, Listed, Scored
@@ -14,10 +15,13 @@ from runstead.search.words import words_of
 
 WINDOWS = 4 * DEPTH
 """Windows asked of the index, to come to as many chunks as wanted."""
-COMMON = 5_000
-"""Chunks with a word above which it is common: it weighs, but nothing is looked for by it if there are rarer ones."""
-CANDIDATES = 200
-"""Chunks with the rarest words whose words are counted."""
+COMMON = 500
+"""Chunks with a word above which it is common, in a small index; in a large one every fiftieth chunk may have it.
+
+A common word weighs, but nothing is looked for by it if there are rarer ones.
+"""
+CANDIDATES = 100
+"""Chunks with the rarest words, whose words are counted."""
 
 STORES = "SELECT id FROM search_stores WHERE EXISTS (SELECT 1 FROM search_files WHERE store_no = search_stores.no)"
 HELD = "SELECT file_id, embedding FROM search_files JOIN search_stores s ON s.no = store_no WHERE s.id = $1"
@@ -31,30 +35,30 @@ _STORES = """
 SELECT coalesce(array_agg(no), '{}'), coalesce(sum(chunks), 0)::bigint, coalesce(sum(windows), 0)::bigint
   FROM search_stores WHERE id = ANY ($1::text[])
 """
-# Term frequency saturates as in BM25, by the way ts_rank adds up the places of a single word (from 0.06 to 0.1);
-# chunks are about equally long, so that their length is left out.
-_BY_WORDS = """
+# Chunks with the rarest words are looked for; only of those are words counted. A lexeme becomes a query by quoting it.
+_BY_WORDS = r"""
 WITH terms AS (
-    SELECT row_number() OVER () AS term, ('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''')::tsquery AS q
+    SELECT row_number() OVER () AS term,
+           ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS q
       FROM unnest(to_tsvector('english', $1))
 ), matched AS MATERIALIZED (
     SELECT term, file_no, position FROM terms CROSS JOIN LATERAL (
-        SELECT file_no, position FROM search_chunks WHERE words @@ q AND store_no = ANY ($2) {files} LIMIT {common}
+        SELECT file_no, position FROM search_chunks WHERE words @@ q AND store_no = ANY ($2) {files} LIMIT $4
     ) found
-), weights AS MATERIALIZED (
-    SELECT term, ln(1 + greatest($3 - count(*), 0.5) / (count(*) + 0.5)) AS weight, count(*) >= {common} AS is_common
-      FROM matched GROUP BY term
+), counts AS MATERIALIZED (
+    SELECT term, count(*)::float8 AS chunks FROM matched GROUP BY term
 ), best AS (
-    SELECT file_no, position FROM matched JOIN weights USING (term)
-     WHERE NOT is_common OR NOT EXISTS (SELECT 1 FROM weights WHERE NOT is_common)
-     GROUP BY file_no, position ORDER BY sum(weight) DESC, file_no, position LIMIT {candidates}
-), read AS MATERIALIZED (
+    SELECT file_no, position FROM matched JOIN counts USING (term)
+     WHERE chunks < $4 OR NOT EXISTS (SELECT 1 FROM counts WHERE chunks < $4)
+     GROUP BY file_no, position ORDER BY sum(ln(1 + $3 / chunks)) DESC, file_no, position LIMIT {candidates}
+), unpacked AS MATERIALIZED (
     -- Joined with nothing, so that it is unpacked once and not once for each term.
     SELECT file_no, position, words || ''::tsvector AS words FROM best JOIN search_chunks USING (file_no, position)
 )
-SELECT file_no, position,
-       (SELECT sum(weight * 10 * ts_rank(words, q)) FROM terms JOIN weights USING (term))::float8 AS strength
-  FROM read ORDER BY strength DESC, file_no, position LIMIT {depth}
+SELECT file_no, position, length(words),
+       (SELECT array_agg(ts_rank(words, q)::float8 ORDER BY term) FROM terms JOIN counts USING (term)),
+       (SELECT array_agg(chunks ORDER BY term) FROM counts)
+  FROM unpacked
 """
 
 
@@ -93,10 +97,11 @@ async def by_words(connection: Connection, scope: Scope, text: str) -> Listed:
     words = " ".join(words_of(text))
     if not words:
         return []
-    files = "" if scope.files is None else "AND file_no = ANY ($4)"
-    statement = _BY_WORDS.format(files=files, common=COMMON, candidates=CANDIDATES, depth=DEPTH)
-    arguments = [words, scope.stores, float(scope.chunks), *([] if scope.files is None else [scope.files])]
-    return [((file, position), strength) for file, position, strength in await connection.fetch(statement, *arguments)]
+    files = "" if scope.files is None else "AND file_no = ANY ($5)"
+    statement = _BY_WORDS.format(files=files, candidates=CANDIDATES)
+    common = max(COMMON, scope.chunks // 50)
+    arguments = [words, scope.stores, float(scope.chunks), common, *([] if scope.files is None else [scope.files])]
+    return bm25(await connection.fetch(statement, *arguments), scope.chunks)[:DEPTH]
 
 
 async def by_vector(connection: Connection, scope: Scope, embedding: str, vector: bytes, exact_below: int) -> Listed:

@@ -89,11 +89,14 @@ class SqliteIndex:
         asked = list(dict.fromkeys(store_ids))
         scope = await self._read(lambda connection: sqlite_reads.scope_of(connection, asked, filter))
         searched = await asyncio.gather(*(self._search_one(scope, query, ranking) for query in queries))
-        found = Found(
-            [words for words, _ in searched],
-            [merge([each.top(scope.files, DEPTH) for each in compared]) for _, compared in searched if compared],
-            [each.cosines(key for key, _ in words) for words, compared in searched for each in compared],
-        )
+        found = [
+            Found(
+                words,
+                merge([each.top(scope.files, DEPTH) for each in compared]),
+                {key: cosine for each in compared for key, cosine in each.cosines(key for key, _ in words).items()},
+            )
+            for words, compared in searched
+        ]
         best = weigh(found, ranking)[:limit]
         return await self._read(lambda connection: sqlite_reads.hits(connection, best))
 
