@@ -128,17 +128,22 @@ def _store(path: Path) -> Finding:
             str(error).rstrip("."),
             "Make it readable, restore a backup, or set RUNSTEAD_DATABASE_URL to another file.",
         )
-    return _schema(path, "", state.version, state.known, "" if state.holder is None else f"process {state.holder}")
+    found = _schema(path, "", state.version, state.known, may_serve=state.may_serve)
+    if state.holder is None or not found.is_ok:
+        return found
+    return Finding("store", f"{found.words}, served by process {state.holder}")
 
 
-def _schema(where: object, release: str, version: int, known: int, holder: str) -> Finding:
-    if version > known:
+def _schema(where: object, release: str, version: int, known: int, *, may_serve: bool) -> Finding:
+    if not may_serve:
         remedy = "Start the newer release again, or restore a backup from before it was installed."
         return Finding("store", f"{where} has schema {version}, and this release knows up to {known}", remedy)
     words = f"{where}, {release}" + (f"schema {version}" if version else "no schema")
     if version < known:
         words += f", brought to {known} when the server starts"
-    return Finding("store", f"{words}, served by {holder}" if holder else words)
+    elif version > known:
+        words += f", of a later release; this one knows {known} and may serve it"
+    return Finding("store", words)
 
 
 async def _store_server(chosen: Settings) -> Finding:
@@ -147,7 +152,9 @@ async def _store_server(chosen: Settings) -> Finding:
         words = f"{state.where} has schema {state.version} of {state.known}, and its user may not create tables"
         return Finding("store", words, "Give it a schema of its own, or start once as a user who may.")
     link = "by TLS" if state.is_encrypted else "unencrypted"
-    return _schema(state.where, f"PostgreSQL {state.release} {link}, ", state.version, state.known, "")
+    return _schema(
+        state.where, f"PostgreSQL {state.release} {link}, ", state.version, state.known, may_serve=state.may_serve
+    )
 
 
 async def _bus(chosen: Settings) -> Finding:

@@ -7,32 +7,34 @@ from pathlib import Path
 from msgspec import Struct
 
 from runstead.store.errors import UnusableDatabase
-from runstead.store.migrate import packaged_migrations
+from runstead.store.migrate import may_serve, packaged_migrations
 
 
 class DatabaseState(Struct, frozen=True):
-    """The schema's version in the file, the one this program writes, and the process that serves the file."""
+    """The schema's version in the file, the one this program writes, whether it may serve it, and who does."""
 
     version: int
     known: int
+    may_serve: bool
     holder: str | None
 
 
 def inspect_file(path: Path) -> DatabaseState:
     """Raises UnusableDatabase for what is not a database of ours."""
     try:
-        version = _version(path)
+        applied = _applied(path)
     except sqlite3.Error as error:
         raise UnusableDatabase(str(path), str(error)) from None
-    return DatabaseState(version, packaged_migrations("sqlite")[-1].version, _holder(path))
+    known = packaged_migrations("sqlite")
+    return DatabaseState(max(applied, default=0), known[-1].version, may_serve(applied, known), _holder(path))
 
 
-def _version(path: Path) -> int:
+def _applied(path: Path) -> dict[int, str]:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone() is None:
-            return 0
-        return int(connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0])
+            return {}
+        return dict(connection.execute("SELECT version, name FROM migrations").fetchall())
     finally:
         connection.close()
 

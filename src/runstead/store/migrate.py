@@ -72,12 +72,18 @@ def _applied(connection: sqlite3.Connection) -> dict[int, str]:
 def first_missing(applied: Mapping[int, str], where: str, migrations: Sequence[Migration]) -> Migration | None:
     """The next step for a database with these. Raises NewerDatabase for one that programs like us may not serve."""
     version, known = max(applied, default=0), migrations[-1].version
-    if any(number > known and not _may_serve(known, name) for number, name in applied.items()):
+    if not may_serve(applied, migrations):
         raise NewerDatabase(where, version, known)
     return next((migration for migration in migrations if migration.version > version), None)
 
 
-def _may_serve(known: int, name: str) -> bool:
+def may_serve(applied: Mapping[int, str], migrations: Sequence[Migration]) -> bool:
+    """Whether programs that know these migrations may serve a database with those."""
+    known = migrations[-1].version
+    return all(number <= known or _is_borne(known, name) for number, name in applied.items())
+
+
+def _is_borne(known: int, name: str) -> bool:
     match = FILE_NAME.fullmatch(name)
     # A name that we cannot read is from so far ahead that its rules may have changed too.
     return match is not None and known >= int(match[2] or 0)

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from runstead.store.migrate import packaged_migrations
+from runstead.store.migrate import may_serve, packaged_migrations
 from runstead.store.postgres_clock import DatabaseClock
 from runstead.store.postgres_connections import Limits, Server, close_politely
-from runstead.store.postgres_migrate import version_of
+from runstead.store.postgres_migrate import applied_to
 from runstead.store.postgres_opening import told_clearly
 
 _ASK = """
@@ -16,12 +16,13 @@ SELECT current_setting('server_version'),
 
 
 class ServerState(Struct, frozen=True):
-    """The server's release, the schema's version there and here, and whether a migration would be allowed."""
+    """The server's release, the schema's version there and here, and what we may do with it."""
 
     where: str
     release: str
     version: int
     known: int
+    may_serve: bool
     may_create: bool
     is_encrypted: bool
 
@@ -33,15 +34,17 @@ async def inspect_server(url: str) -> ServerState:
         connection = await server.connect()
         try:
             release, may_create, is_encrypted = await connection.fetchrow(_ASK) or ("", False, False)
-            version = await version_of(connection)
+            applied = await applied_to(connection)
         finally:
             await close_politely(connection)
+    known = packaged_migrations("postgres")
     # «15.18 (Debian 15.18-1)»
     return ServerState(
         server.where,
         release.split()[0],
-        version,
-        packaged_migrations("postgres")[-1].version,
+        max(applied, default=0),
+        known[-1].version,
+        may_serve(applied, known),
         may_create,
         bool(is_encrypted),
     )

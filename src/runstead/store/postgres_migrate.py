@@ -17,7 +17,7 @@ async def migrate(connection: Connection, where: str, migrations: Sequence[Migra
 
     A database that lacks nothing is only read, so its everyday user need not be allowed to create tables.
     """
-    while first_missing(await _applied(connection), where, migrations) is not None:
+    while first_missing(await applied_to(connection), where, migrations) is not None:
         await _apply_next(connection, where, migrations)
 
 
@@ -29,7 +29,7 @@ async def _apply_next(connection: Connection, where: str, migrations: Sequence[M
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_LONG)
         # Not asked for first: who waited for the lock may still believe that the table is not there.
         await connection.execute(_CREATE_TABLE)
-        missing = first_missing(await _applied(connection), where, migrations)
+        missing = first_missing(await applied_to(connection), where, migrations)
         if missing is None:
             return
         await connection.execute(missing.sql, timeout=_LONG)
@@ -38,12 +38,8 @@ async def _apply_next(connection: Connection, where: str, migrations: Sequence[M
         )
 
 
-async def version_of(connection: Connection) -> int:
-    """The schema's version there; 0 if there is none."""
-    return max(await _applied(connection), default=0)
-
-
-async def _applied(connection: Connection) -> dict[int, str]:
+async def applied_to(connection: Connection) -> dict[int, str]:
+    """The names of the migrations there, by number; none if it has no schema of ours."""
     if not await connection.fetchval(_HAS_TABLE):
         return {}
     return {row[0]: row[1] for row in await connection.fetch(_APPLIED)}

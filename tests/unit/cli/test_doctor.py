@@ -118,6 +118,17 @@ def test_a_database_of_a_newer_release_is_a_failure(environment, database):
     assert "newer release" in (finding.remedy or "")
 
 
+def test_a_newer_release_that_left_room_for_this_one_is_none(environment, database):
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("INSERT INTO migrations (version, name) VALUES (9998, '9998_more.sql')")
+    connection.close()
+
+    finding = found(environment, "store")
+
+    assert finding.is_ok
+    assert "schema 9998, of a later release" in finding.words
+
+
 def test_a_file_that_is_no_database_is_a_failure(environment, tmp_path):
     (tmp_path / "runstead.db").write_bytes(b"certainly not a database" * 100)
 
