@@ -61,6 +61,8 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # What is wrong with a client's form is said to the client; here it would only fill the log.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 _ADDRESS = re.compile(r"([a-z]+://)(\S*@)?([^\s?]*)(\?\S*)?")
