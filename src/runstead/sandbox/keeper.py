@@ -288,9 +288,16 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     waiting = [pid]
     while waiting and len(found) < 4096:
-        for child in read("/proc/%d/task/%d/children" % ((waiting.pop(),) * 2)).split():
-            found.append(int(child))
-            waiting.append(int(child))
+        parent = waiting.pop()
+        try:
+            threads = os.listdir("/proc/%d/task" % parent)
+        except OSError:
+            continue
+        # Children are counted with the thread that made them.
+        for thread in threads:
+            for child in read("/proc/%d/task/%s/children" % (parent, thread)).split():
+                found.append(int(child))
+                waiting.append(int(child))
     return found
 
 

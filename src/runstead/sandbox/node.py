@@ -20,6 +20,8 @@ from runstead.sandbox.tunnel import Connection, Hello, Severed, Welcome
 log = structlog.get_logger(__name__)
 
 GREETING_LIMIT = 10.0
+STRANGERS = 32
+"""Connections beyond those with a box, while they greet."""
 END_LIMIT = 1.0
 """Seconds for a box to end by itself once its line has, so that its reason is known."""
 LARGEST_STAGED = 64 * 2**30
@@ -58,6 +60,9 @@ class Node:
         await self._launcher.close()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._serving) >= self._most + STRANGERS:
+            writer.transport.abort()
+            return
         task = asyncio.create_task(self._serve(Connection(reader, writer)), name="remote session")
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)

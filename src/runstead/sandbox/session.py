@@ -98,6 +98,10 @@ class Session:
         harvest = Harvest(secrets.token_hex(8), self._limits)
         self._call, self.is_new, self._heard = harvest.call, False, 0
         limits = self._limits
+        if self._is_hurried:
+            # Its caller left before it began.
+            self._is_hurried = False
+            return harvest
         try:
             self._send(
                 "run",
@@ -133,13 +137,13 @@ class Session:
 
     async def _follow(self, harvest: Harvest, timeout: float) -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + (0.0 if self._is_hurried else timeout)
+        until = loop.time() + timeout
         self._may_hurry = True
         while not harvest.is_done:
             had_ended = harvest.has_ended
             try:
                 async with asyncio.timeout_at(until) as self._timer:
-                    got = await self._frames.get()
+                    got = await self._next()
             except TimeoutError:
                 if harvest.has_ended:
                     raise Lost(f"Its files were not handed over within {self._limits.harvest:g} seconds.") from None
@@ -161,6 +165,11 @@ class Session:
             if harvest.has_ended and not had_ended:
                 self._may_hurry = False
                 until = loop.time() + self._limits.harvest
+
+    async def _next(self) -> tuple[Frame, bytes] | None:
+        if self._frames.empty() and self._listening.done():
+            return None
+        return await self._frames.get()
 
     async def _reason(self) -> str:
         """Why the line ended."""

@@ -1,13 +1,16 @@
 """The server's side of `keeper`: asks for processes, hears of their ends, and starts the keeper anew should it die."""
 
 import asyncio
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import socket
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +26,11 @@ log = structlog.get_logger(__name__)
 
 START_LIMIT = 30.0
 FOLDER_PREFIX = "runstead-sandbox-"
+ROOTS = ".roots"
+NEW = 5.0
+"""Seconds for which a folder may not be held yet by whoever makes it."""
+AGAIN_AFTER = 0.01
+"""Seconds until an order that must not be lost is given once more."""
 
 
 class Kept:
@@ -51,6 +59,8 @@ class Warden:
         self._lock = asyncio.Lock()
         self._roots = Path()
         self.folder = Path()
+        # Tells those who sweep, in whatever container, that somebody lives here.
+        self._held = -1
 
     @property
     def token(self) -> str:
@@ -68,7 +78,8 @@ class Warden:
         ours.setblocking(False)
         try:
             self.folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
-            self._roots = Path(f"{self.folder}.roots")
+            self._held = _lock(self.folder)
+            self._roots = Path(f"{self.folder}{ROOTS}")
             self._roots.mkdir()
             # Others pass through to what is theirs by name, and list nothing.
             self.folder.chmod(0o711)
@@ -88,6 +99,9 @@ class Warden:
             )
         except OSError as error:
             ours.close()
+            if self._held >= 0:
+                await asyncio.to_thread(_remove, self.folder, self._roots)
+                os.close(self._held)
             raise NoBox(f"no process could be started: {error}") from error
         finally:
             its.close()
@@ -152,9 +166,11 @@ class Warden:
                 raise BrokenPipeError
             socket.send_fds(self._line, [data], list(descriptors))
         except OSError as error:
-            # Its ends are told when ours is: nothing is left to be killed then.
             if message["do"] != "kill":
                 raise NoBox(f"the process that keeps sandboxes does not listen: {error}") from error
+            # Where it is gone, nothing is left to be killed.
+            if isinstance(error, BlockingIOError):
+                asyncio.get_running_loop().call_later(AGAIN_AFTER, self.send, message)
 
     async def close(self) -> None:
         """End every sandbox, and wait until the keeper has cleaned up and gone."""
@@ -164,6 +180,7 @@ class Warden:
             self._process = None
             # Nothing is there any more, unless the keeper itself was killed.
             await asyncio.to_thread(_remove, self.folder, self._roots)
+            os.close(self._held)
 
     def _hear(self) -> None:
         if self._line is None:
@@ -221,10 +238,26 @@ def _remove(folder: Path, roots: Path) -> None:
 def sweep() -> None:
     """Remove folders that a keeper could not, because it was killed with its server."""
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
-        owner = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
-        if owner.isdecimal() and not Path("/proc", owner).exists():
-            with suppress(OSError):
-                if folder.name.endswith(".roots"):
-                    folder.rmdir()
-                elif folder.owner() == Path("/proc/self").owner() and not folder.is_symlink():
-                    shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            status = folder.lstat()
+            if time.time() - status.st_mtime < NEW:
+                continue
+            # A name in a folder that everybody writes to proves nothing.
+            if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode) or folder.name.endswith(ROOTS):
+                continue
+            held = _lock(folder)
+            try:
+                _remove(folder, Path(f"{folder}{ROOTS}"))
+            finally:
+                os.close(held)
+
+
+def _lock(folder: Path) -> int:
+    """Hold a folder for as long as the descriptor is open. Raises OSError if somebody does."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise
+    return held

@@ -129,6 +129,7 @@ async def test_what_a_killed_keeper_left_goes_at_the_next_start():
     await dead.wait()
     folder = Path(gettempdir(), f"runstead-sandbox-{dead.pid}-left")
     (folder / "sessions").mkdir(parents=True)
+    os.utime(folder, (0, 0))
     groups = [parent / f"runstead-sandbox-{dead.pid}-left" for parent in cgroups.find().parents.values()]
     for group in groups:
         group.mkdir()

@@ -303,6 +303,8 @@ class Agent:
         sys.modules["__main__"] = self._main
         self._cells = 0
         self._call, self._images = "", 0
+        self._unwanted = "none"
+        """The call that was interrupted last, perhaps before it began."""
         self._limits: dict[str, Any] = {}
 
     def serve(self) -> None:
@@ -321,6 +323,7 @@ class Agent:
         while True:
             head, raw = self._channel.receive()
             if head["op"] == "interrupt":
+                self._unwanted = head["id"]
                 if head["id"] == self._call:
                     self._interrupts.interrupt()
             else:
@@ -348,7 +351,7 @@ class Agent:
         ok = False
         try:
             self._interrupts.is_running = True
-            ok = self._execute(code)
+            ok = self._unwanted != call and self._execute(code)
             self.show_figures()
             self._interrupts.is_running = False
         except KeyboardInterrupt:
