@@ -25,6 +25,9 @@ CANDIDATES = 100
 
 STORES = "SELECT id FROM search_stores WHERE EXISTS (SELECT 1 FROM search_files WHERE store_no = search_stores.no)"
 HELD = "SELECT file_id, embedding FROM search_files JOIN search_stores s ON s.no = store_no WHERE s.id = $1"
+ATTRIBUTES = (
+    "SELECT file_id, attributes::text FROM search_files JOIN search_stores s ON s.no = store_no WHERE s.id = $1"
+)
 CONTENTS = """
 SELECT text, begins, ends FROM search_chunks JOIN search_files f ON f.no = file_no JOIN search_stores s ON s.no = f.store_no
  WHERE s.id = $1 AND file_id = $2 ORDER BY position

@@ -48,7 +48,8 @@ CREATE TABLE search_chunks (
     words tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('english', left(text, 200000))) STORED,
     PRIMARY KEY (file_no, position)
 );
-CREATE INDEX search_chunks_words ON search_chunks USING gin (words);
+-- Without the list of what is still to be sorted in, which every search would have to read.
+CREATE INDEX search_chunks_words ON search_chunks USING gin (words) WITH (fastupdate = off);
 CREATE INDEX search_chunks_store ON search_chunks (store_no);
 CREATE TABLE search_windows (
     file_no bigint NOT NULL REFERENCES search_files ON DELETE CASCADE,

@@ -74,6 +74,9 @@ class SqliteIndex:
     async def held(self, store_id: str) -> dict[str, str | None]:
         return await self._read(lambda connection: sqlite_reads.held(connection, store_id))
 
+    async def attributes(self, store_id: str) -> dict[str, dict[str, str | int | float | bool]]:
+        return await self._read(lambda connection: sqlite_reads.attributes(connection, store_id))
+
     async def contents(self, store_id: str, file_id: str) -> list[Chunk]:
         return await self._read(lambda connection: sqlite_reads.contents(connection, store_id, file_id))
 

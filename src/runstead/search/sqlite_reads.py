@@ -19,6 +19,7 @@ from runstead.search.words import words_of
 
 SCANNED = 16_384
 """Windows in memory at a time, of a store that is too large to be kept there."""
+_ATTRIBUTES = msgspec.json.Decoder(dict[str, str | int | float | bool])
 
 
 class Scope(Struct, frozen=True):
@@ -36,8 +37,7 @@ def scope_of(connection: sqlite3.Connection, store_ids: Sequence[str], filter: F
         return Scope(stores, None)
     marks = ", ".join("?" * len(stores))
     files = connection.execute(f"SELECT no, attributes FROM files WHERE store_no IN ({marks})", stores)  # noqa: S608 - marks
-    decode = msgspec.json.Decoder(dict[str, str | int | float | bool]).decode
-    return Scope(stores, frozenset(no for no, attributes in files if matches(filter, decode(attributes))))
+    return Scope(stores, frozenset(no for no, attributes in files if matches(filter, _ATTRIBUTES.decode(attributes))))
 
 
 def by_words(connection: sqlite3.Connection, scope_: Scope, query: Query) -> Listed:
@@ -154,6 +154,13 @@ def held(connection: sqlite3.Connection, store_id: str) -> dict[str, str | None]
             "SELECT file_id, embedding FROM files JOIN stores ON stores.no = store_no WHERE stores.id = ?", (store_id,)
         )
     )
+
+
+def attributes(connection: sqlite3.Connection, store_id: str) -> dict[str, dict[str, str | int | float | bool]]:
+    rows = connection.execute(
+        "SELECT file_id, attributes FROM files JOIN stores ON stores.no = store_no WHERE stores.id = ?", (store_id,)
+    )
+    return {file_id: _ATTRIBUTES.decode(attributes) for file_id, attributes in rows}
 
 
 def contents(connection: sqlite3.Connection, store_id: str, file_id: str) -> list[Chunk]:
