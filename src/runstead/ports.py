@@ -517,6 +517,9 @@ class Index(Protocol):
     async def held(self, store_id: str) -> dict[str, str | None]:
         """The files held of a store, each with the name of its embedding."""
 
+    async def attributes(self, store_id: str) -> dict[str, dict[str, str | int | float | bool]]:
+        """The files held of a store, each with what filters see of it."""
+
     async def contents(self, store_id: str, file_id: str) -> list[Chunk]:
         """A file's chunks in order; empty if it is not held."""
 

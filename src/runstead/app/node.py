@@ -62,8 +62,17 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         journal = Journal(ground.store, ground.bus)
         journal.tell(metrics.committed)
         search = await open_search(settings, stack)
+        means = Means(ground.store, blobs, search.extractor, search.embedder, search.index)
+        index_keeper = IndexKeeper(means)
+        journal.tell(index_keeper.committed)
         library = Library(
-            ground.store, journal, ground.clock, search.index, embedder=search.embedder, reranker=search.reranker
+            ground.store,
+            journal,
+            ground.clock,
+            search.index,
+            embedder=search.embedder,
+            reranker=search.reranker,
+            followed=index_keeper.followed,
         )
         toolbox = Toolbox()
         if role != "api":
@@ -106,9 +115,6 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         if ground.is_alone:
             await reconciler.adopt(worker)
             await housekeeper.tidy(ground.store, blobs)
-        means = Means(ground.store, blobs, search.extractor, search.embedder, search.index)
-        index_keeper = IndexKeeper(means)
-        journal.tell(index_keeper.committed)
         loops = {
             "index follower": index_keeper.follow(),
             "index keeper": index_keeper.keep(repairs=role != "api"),

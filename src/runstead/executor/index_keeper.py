@@ -6,6 +6,7 @@ costs room, or a hit, until the next round.
 
 import asyncio
 import random
+from contextlib import suppress
 
 import structlog
 
@@ -19,6 +20,8 @@ from runstead.wire.base import FileId, VectorStoreId
 ROUND_EVERY = 900.0
 """Seconds between comparisons of the whole index with the rows, give or take a fifth."""
 PAGE = 100
+FOLLOWED_WITHIN = 2.0
+"""Seconds an answer waits for the index to know of what it tells."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +50,14 @@ class IndexKeeper:
             except Unavailable as error:
                 # The next round finds it.
                 log.warning("the index did not follow", reason=str(error))
+            finally:
+                self._committed.task_done()
+
+    async def followed(self) -> None:
+        """Wait until the index knows what was committed here before, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FOLLOWED_WITHIN):
+                await self._committed.join()
 
     async def keep(self, *, repairs: bool) -> None:
         """Compare index and rows now and then, until cancelled. With `repairs` what is missing is read again."""
@@ -66,15 +77,23 @@ class IndexKeeper:
                 await index.drop_store(id)
             case DeleteStoreFile(vector_store_id, file_id):
                 await self._forget_if_gone(vector_store_id, file_id)
-            case SetAttributes(vector_store_id, file_id, attributes):
-                await index.set_attributes(vector_store_id, file_id, attributes)
+            case SetAttributes(vector_store_id, file_id):
+                await self._tell_attributes(vector_store_id, file_id)
             case AddStoreFiles(vector_store_id, files):
                 # Those that were there before keep their chunks and get the new attributes.
+                held = await index.attributes(vector_store_id)
                 for file in files:
-                    await index.set_attributes(vector_store_id, file.file_id, file.attributes)
+                    if held.get(file.file_id, file.attributes) != file.attributes:
+                        await self._tell_attributes(vector_store_id, file.file_id)
             case DeleteFile(id):
                 for store_id in await index.stores():
                     await self._forget_if_gone(store_id, id)
+
+    async def _tell_attributes(self, store_id: VectorStoreId, file_id: FileId) -> None:
+        """Those of the row: somebody else may have set others meanwhile."""
+        with suppress(NotFound):
+            record = await self._means.store.get_store_file(store_id, file_id)
+            await self._means.index.set_attributes(store_id, file_id, record.file.attributes)
 
     async def _forget_what_is_gone(self) -> None:
         for store_id in await self._means.index.stores():
@@ -101,7 +120,7 @@ class IndexKeeper:
             after = page.items[-1].id
 
     async def _mend(self, store_id: VectorStoreId) -> None:
-        held = await self._means.index.held(store_id)
+        held = await self._means.index.attributes(store_id)
         after: str | None = None
         while True:
             request = PageRequest(PAGE, "asc", after)
@@ -109,6 +128,8 @@ class IndexKeeper:
             for file in page.items:
                 if file.id not in held:
                     await self._read_again(store_id, file.id)
+                elif held[file.id] != file.attributes:
+                    await self._tell_attributes(store_id, file.id)
             if not page.has_more:
                 return
             after = page.items[-1].id

@@ -49,6 +49,8 @@ class Ingester:
         """Ingest until cancelled; then everything that is being read is given back."""
         try:
             while True:
+                # Before the look: what is added while it lasts is looked for again at once.
+                self._wanted.clear()
                 try:
                     await self._take_what_waits()
                 except Unavailable as error:
@@ -62,7 +64,6 @@ class Ingester:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _wait(self) -> None:
-        self._wanted.clear()
         try:
             async with asyncio.timeout(EVERY * random.uniform(0.8, 1.2)):
                 await self._wanted.wait()

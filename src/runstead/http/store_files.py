@@ -47,6 +47,7 @@ async def modify_store_file(api: Api, call: Call[ModifyVectorStoreFile]) -> Vect
     # Asked first so that an unknown store is named before an unknown file.
     await api.store.get_store_file(*place)
     await api.journal.commit(Change(writes=(SetAttributes(*place, call.body.attributes or {}),)))
+    await api.library.followed()
     return (await api.store.get_store_file(*place)).file
 
 

@@ -1,10 +1,11 @@
 """The vector stores as one thing to look in: what the file search tool and the search operation have in common."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runstead.domain import attribute_filter, vector_stores
 from runstead.domain.attribute_filter import Filter
@@ -47,6 +48,7 @@ class Library:
         *,
         embedder: Embedder | None = None,
         reranker: Reranker | None = None,
+        followed: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -54,6 +56,12 @@ class Library:
         self._index = index
         self._embedder = embedder
         self._reranker = reranker
+        self._followed = followed
+
+    async def followed(self) -> None:
+        """Wait until searches see what this node has committed, but not for long."""
+        if self._followed is not None:
+            await self._followed()
 
     async def settle(self, store_id: str, timeout: float) -> None:
         """See ports.Library."""
@@ -118,10 +126,15 @@ class Library:
             return []
         queries = [Query(text, await self._vectors(text)) for text in texts]
         reranker = self._reranker if reranks else None
-        most = limit if reranker is None else max(limit, CANDIDATES)
-        hits = await self._index.search(store_ids, queries, limit=most, filter=filter, ranking=ranking)
-        if reranker is not None and hits:
-            hits = await _reranked(reranker, " ".join(texts), hits, ranking.score_threshold)
+        if reranker is None:
+            hits = await self._index.search(store_ids, queries, limit=limit, filter=filter, ranking=ranking)
+        else:
+            # Its own scores are held to the threshold, so it reads those with a lower one as well.
+            every = replace(ranking, score_threshold=0.0)
+            most = max(limit, CANDIDATES)
+            hits = await self._index.search(store_ids, queries, limit=most, filter=filter, ranking=every)
+            hits = await _reranked(reranker, " ".join(texts), hits) if hits else []
+            hits = [hit for hit in hits if hit.score >= ranking.score_threshold]
         return await self._still_there(hits[:limit], filter)
 
     async def _vectors(self, text: str) -> dict[str, bytes]:
@@ -157,15 +170,11 @@ class Library:
         return Found(hit=hit, filename=file.filename, attributes=attributes)
 
 
-async def _reranked(reranker: Reranker, query: str, hits: list[Hit], threshold: float) -> list[Hit]:
+async def _reranked(reranker: Reranker, query: str, hits: list[Hit]) -> list[Hit]:
     try:
         scores = await reranker.scores(query, [hit.text for hit in hits])
     except EmbeddingFailed as failure:
         log.warning("not reranked", reason=str(failure))
         return hits
     judged = sorted(zip(scores, hits, strict=True), key=lambda pair: -pair[0])
-    return [
-        Hit(store_id=hit.store_id, file_id=hit.file_id, position=hit.position, text=hit.text, score=score)
-        for score, hit in judged
-        if score >= threshold
-    ]
+    return [replace(hit, score=score) for score, hit in judged]

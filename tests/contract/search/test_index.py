@@ -348,3 +348,17 @@ async def test_a_put_that_nobody_waits_for_is_whole_or_not_at_all(index: Index):
 
     await index.put(a_file("file-2", [("quay", [at(0)])]))
     assert len(await index.contents("vs_a", "file-1")) in (0, 200)
+
+
+async def test_an_index_tells_what_filters_see(index: Index):
+    await index.put(a_file("file-1", ["ships"], attributes={"year": 1871, "is_open": True, "rate": 0.5, "town": "Æ"}))
+    await index.put(a_file("file-2", ["boats"]))
+    await index.put(a_file("file-3", ["boats"], store="vs_b", attributes={"year": 1}))
+
+    assert await index.attributes("vs_a") == {
+        "file-1": {"year": 1871, "is_open": True, "rate": 0.5, "town": "Æ"},
+        "file-2": {},
+    }
+    await index.set_attributes("vs_a", "file-2", {"year": 2})
+    assert (await index.attributes("vs_a"))["file-2"] == {"year": 2}
+    assert await index.attributes("vs_none") == {}
