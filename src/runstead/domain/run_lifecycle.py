@@ -162,7 +162,7 @@ def end(
         expires_at=record.deadline if status == "expired" else None,
         **_moment(run, status, int(now)),
     )
-    return replace(record, run=ended, owner=None, lease_until=None, claimed_at=None)
+    return replace(record, run=ended, owner=None, lease_until=None, claimed_at=None, has_open_calls=False)
 
 
 def _moment(run: Run, status: RunStatus, now: int) -> dict[str, int]:

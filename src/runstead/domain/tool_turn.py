@@ -69,7 +69,7 @@ def cut(
     record: RunRecord, step: StepRecord, signal: Signal, *, now: float, error: LastError | None = None
 ) -> Concluded:
     """The run ends while calls are open: what has no result will not get one."""
-    ended = run_lifecycle.end(replace(record, has_open_calls=False), signal, now=now, error=error)
+    ended = run_lifecycle.end(record, signal, now=now, error=error)
     closed = replace(step, step=_ended(step, turn.STEP_AFTER[signal], now, error))
     said = [speech.of_step(closed.step), speech.of_run(ended.run)]
     return Concluded((ReplaceRun(ended, was=record), ReplaceStep(closed)), said, ended)

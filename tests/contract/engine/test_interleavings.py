@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
+from itertools import count
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -14,18 +15,33 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from runstead.domain.errors import InvalidRequest, ModelFailed, Unavailable
-from runstead.domain.records import ACTIVE
+from runstead.domain.records import ACTIVE, StepRecord
 from runstead.domain.run_lifecycle import TERMINAL
+from runstead.ports import CodeOutcome
 from runstead.wire.base import ThreadId
 from runstead.wire.events import StreamEvent
-from runstead.wire.run_steps import RunStep
+from runstead.wire.run_steps import CodeInterpreterToolCall, RunStep, ToolCall, ToolCalls
 from runstead.wire.runs import Run
+from tests.contract.engine.tool_doubles import Held
 from tests.contract.engine.virtual_time import VirtualLoop
-from tests.contract.engine.world import HELLO, Beat, Gate, Node, World, a_world, calling
+from tests.contract.engine.world import BUILTIN, HELLO, Beat, Gate, Node, World, a_world, calling, using
 from tests.unit.domain.making import words
 from tests.unit.domain.stream_rules import StreamRules
 
-SCRIPTS = ["hello", "held", "held before a word", "calls", "held before calls", "unknown call", "failure", "bug"]
+SCRIPTS = [
+    "hello",
+    "held",
+    "held before a word",
+    "calls",
+    "held before calls",
+    "unknown call",
+    "code",
+    "held code",
+    "code and calls",
+    "a search",
+    "failure",
+    "bug",
+]
 number = st.integers(0, 7)
 
 
@@ -37,11 +53,14 @@ class Interleavings(RuleBasedStateMachine):
         self.world: World = self._do(self.context.__aenter__())
         self.threads: list[ThreadId] = [self._do(self.world.new_thread()) for _ in range(3)]
         self.runs: list[Run] = []
-        self.gates: list[Gate] = []
+        self.gates: list[Gate | Held] = []
+        self.codes = count()
         self.asked: set[asyncio.Task[Any]] = set()
         self.nodes: list[Node] = [*self.world.nodes]
         self.ended: dict[str, Run] = {}
         self.closed: dict[str, RunStep] = {}
+        # Calls of built-in tools that have a result, with how often their code had been executed by then.
+        self.done: dict[str, tuple[ToolCall, int]] = {}
         self.epochs: dict[str, int] = {}
         self.seen: dict[str, list[StreamEvent]] = {}
 
@@ -74,19 +93,27 @@ class Interleavings(RuleBasedStateMachine):
         self._ask(self._create(self.threads[thread]))
 
     async def _create(self, thread_id: ThreadId) -> None:
-        self.runs.append(await self.world.create_run(thread_id))
+        self.runs.append(await self.world.create_run(thread_id, assistant_id=BUILTIN))
 
     def _script(self, name: str) -> list[Beat]:
-        if name.startswith("held"):
+        if name == "held code":
+            self.gates.append(self.world.sandbox.will_hold(CodeOutcome("late")))
+        elif name.startswith("held"):
             self.gates.append(Gate())
         said: list[Beat] = [[words("Hel")]]
         match name:
             case "held":
-                return [*said, self.gates[-1], *HELLO]
+                return [*said, self._gate(), *HELLO]
             case "held before a word":
-                return [self.gates[-1], *HELLO]
+                return [self._gate(), *HELLO]
             case "held before calls":
-                return [*said, self.gates[-1], *calling("a")]
+                return [*said, self._gate(), *calling("a")]
+            case "code" | "held code":
+                return using(self._code("a"), self._code("b"))
+            case "code and calls":
+                return using(("a", "f", "{}"), self._code("b"))
+            case "a search":
+                return using(("a", "file_search", '{"query": "q"}'))
             case "calls":
                 return calling("a", "b")
             case "unknown call":
@@ -97,6 +124,15 @@ class Interleavings(RuleBasedStateMachine):
                 return [*said, RuntimeError("a bug")]
             case _:
                 return HELLO
+
+    def _gate(self) -> Gate:
+        gate = self.gates[-1]
+        assert isinstance(gate, Gate)
+        return gate
+
+    def _code(self, id: str) -> tuple[str, str, str]:
+        """A call whose code no other call has."""
+        return id, "code_interpreter", f'{{"code": "{next(self.codes)}"}}'
 
     @precondition(lambda self: len(self.runs) > 0)
     @rule(which=number)
@@ -250,7 +286,10 @@ class Interleavings(RuleBasedStateMachine):
         assert run.started_at or run.status in ("queued", "cancelled", "expired")
 
     async def _check_steps(self, run: Run) -> None:
-        steps = await self.world.steps(run)
+        records = await self.world.store.list_steps(run.id)
+        steps = [record.step for record in records]
+        for record in records:
+            self._check_results(record)
         stored = {message.id for message in await self.world.messages(run)}
         told = [s.step_details.message_creation.message_id for s in steps if s.type == "message_creation"]
         assert sorted(stored) == sorted(told)
@@ -258,7 +297,22 @@ class Interleavings(RuleBasedStateMachine):
             if step.status != "in_progress":
                 assert self.closed.setdefault(step.id, step) == step, "a step was written after its end"
         is_open = any(step.status == "in_progress" for step in steps)
-        assert is_open == ((await self.world.record(run)).run.status == "requires_action")
+        now = await self.world.record(run)
+        assert is_open == (now.run.status == "requires_action" or now.has_open_calls)
+        assert not (now.has_open_calls and now.run.status in TERMINAL)
+
+    def _check_results(self, record: StepRecord) -> None:
+        details = record.step.step_details
+        for call in details.tool_calls if isinstance(details, ToolCalls) else ():
+            if call.id in record.notes and record.notes[call.id].is_done:
+                first, executions = self.done.setdefault(f"{record.step.id} {call.id}", (call, self._executions(call)))
+                assert call == first, "a result changed"
+                assert self._executions(call) == executions, "code with a result was executed again"
+
+    def _executions(self, call: ToolCall) -> int:
+        if not isinstance(call, CodeInterpreterToolCall):
+            return 0
+        return [executed.code for executed in self.world.sandbox.executed].count(call.code_interpreter.input)
 
     async def _check_story(self, run: Run) -> None:
         events = await self.world.events(run)
@@ -289,6 +343,7 @@ class Interleavings(RuleBasedStateMachine):
         self.world.bus.loses_offers = self.world.bus.loses_cancels = False
         self.world.seats_on = None
         self.world.model.scripts.clear()
+        self.world.sandbox.outcomes.clear()
         for gate in self.gates:
             gate.opened.set()
         for node in self.nodes:
