@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from runstead.conformance.kinds import shape
-from runstead.conformance.shapes import OBJECTS, Wire
+from runstead.conformance.shapes import Wire, table_of
 
 IDS = re.compile(r"/(?:asst|thread|msg|run|step|file|vs|vsfb)[_-][^/]*")
 KINDS = {
@@ -25,7 +25,7 @@ class Evidence:
 
     def __init__(self) -> None:
         self.endpoints: set[tuple[str, str]] = set()
-        self.fields: set[tuple[str, str, str]] = set()
+        self.fields: set[tuple[str, str]] = set()
         self.events: set[tuple[str, str]] = set()
         self.refusals: set[tuple[int, str]] = set()
 
@@ -33,19 +33,15 @@ class Evidence:
         """An endpoint answered as it should."""
         self.endpoints.add((method, template(path)))
 
-    def judge(self, wire: Wire, value: Any, *, nested: bool = True) -> list[str]:
-        """What is wrong with an object of the API, by its table; an object that has none is not judged."""
-        name = value.get("object") if isinstance(value, dict) else None
-        table = OBJECTS.get(name) if isinstance(name, str) else None
-        if table is None:
+    def judge(self, wire: Wire, value: Any) -> list[str]:
+        """What is wrong with an object of the API, and with those that it lists; what has no table is not judged."""
+        fields = table_of(value, wire)
+        if fields is None:
             return []
-        fields = table(wire)
-        if name == "list" and "has_more" not in value and all(_is_model(each) for each in value.get("data", ())):
-            # API: models come as a bare list.
-            fields = {field: fields[field] for field in ("object", "data")}
+        name = str(value["object"])
+        self.fields |= {(name, field) for field in fields if field in value}
         faults = [f"{name}{fault}" for fault in shape(fields)(value)]
-        self.fields |= {(wire, str(name), field) for field in fields if field in value}
-        if name == "list" and nested and isinstance(value.get("data"), list):
+        if name == "list" and isinstance(value.get("data"), list):
             for each in value["data"]:
                 faults += self.judge(wire, each)
         return faults
@@ -54,7 +50,7 @@ class Evidence:
     def counts(self) -> dict[str, int]:
         return {
             "endpoints": len(self.endpoints),
-            "fields": len({(name, field) for _, name, field in self.fields}),
+            "fields": len(self.fields),
             "events": len({name for _, name in self.events}),
             "errors": len(self.refusals),
         }
@@ -68,7 +64,3 @@ def template(path: str) -> str:
         if before in KINDS and (IDS.fullmatch(f"/{parts[place]}") or before == "models"):
             parts[place] = f"{{{KINDS[before]}}}"
     return "/" + "/".join(parts)
-
-
-def _is_model(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("object") == "model"

@@ -4,8 +4,9 @@ The rules are those of the strictest client of each era. A field that the origin
 may be null; a field that only some of its answers had may be absent.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
+from runstead.conformance.file_shapes import TABLES
 from runstead.conformance.kinds import (
     Absent,
     Kind,
@@ -256,9 +257,32 @@ OBJECTS = {
     "list": listing,
     "model": model,
     "assistant.deleted": deleted,
+    "assistant.file.deleted": deleted,
     "thread.deleted": deleted,
     "thread.message.deleted": deleted,
+    "vector_store.deleted": deleted,
+    "vector_store.file.deleted": deleted,
 }
 """By what `object` says. Models come without the envelope of a page and are judged one by one."""
+
+
+def table_of(value: Any, wire: Wire) -> Shape | None:
+    """The table that an object has to satisfy; None for what has none."""
+    name = value.get("object") if isinstance(value, dict) else None
+    if not isinstance(name, str):
+        return None
+    if name == "file" and "deleted" in value:
+        # API: the marker of a deleted file has no word of its own.
+        return deleted(wire)
+    if name == "list" and "has_more" not in value and all(_is_model(each) for each in value.get("data", ())):
+        return {field: kind for field, kind in listing(wire).items() if field in ("object", "data")}
+    if name in OBJECTS:
+        return OBJECTS[name](wire)
+    return TABLES.get(name)
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("object") == "model"
+
 
 ERROR: Shape = {"message": string, "type": string, "param": nullable(string), "code": nullable(string)}

@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from runstead.conformance.areas.assistants import assistants
 from runstead.conformance.areas.errors import errors
+from runstead.conformance.areas.files import files
 from runstead.conformance.areas.limits import limits
 from runstead.conformance.areas.messages import messages
 from runstead.conformance.areas.runs import runs
 from runstead.conformance.areas.steps import steps
+from runstead.conformance.areas.stores import stores
 from runstead.conformance.areas.streaming import streaming
 from runstead.conformance.areas.threads import threads
 from runstead.conformance.areas.tools import tools
@@ -24,7 +26,20 @@ from runstead.conformance.script import Script
 from runstead.conformance.shapes import Wire
 from runstead.conformance.world import World
 
-AREAS: tuple[Area, ...] = (assistants, threads, messages, runs, steps, streaming, tools, errors, limits, wires)
+AREAS: tuple[Area, ...] = (
+    assistants,
+    threads,
+    messages,
+    runs,
+    steps,
+    streaming,
+    tools,
+    files,
+    stores,
+    errors,
+    limits,
+    wires,
+)
 
 CHECK_LIMIT = 90.0
 """Seconds one check may take, whatever a server does."""

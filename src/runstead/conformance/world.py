@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from typing import Any
 
+import aiohttp
+
 from runstead.conformance.client import Api, Event, Unmet
 from runstead.conformance.kinds import Json
 from runstead.conformance.script import Script
@@ -64,6 +66,30 @@ class World:
         made = await self.api.post("/threads", {**({"messages": messages} if messages else {}), **fields})
         self.keep_track(f"/threads/{made['id']}")
         return made
+
+    async def file(self, contents: bytes = b"Oslo is cold in winter.", name: str = "notes.txt") -> Json:
+        """A file that was uploaded for assistants."""
+        form = aiohttp.FormData({"purpose": "assistants"})
+        form.add_field("file", contents, filename=name)
+        made = await self.api.post("/files", form)
+        self.keep_track(f"/files/{made['id']}")
+        return made
+
+    async def store(self, *files: Json, **fields: Any) -> Json:
+        """A vector store whose files have been read."""
+        body = {"file_ids": [file["id"] for file in files], **fields}
+        made = await self.api.post("/vector_stores", {name: value for name, value in body.items() if value})
+        self.keep_track(f"/vector_stores/{made['id']}")
+        return await self.processed(f"/vector_stores/{made['id']}")
+
+    async def processed(self, path: str) -> Json:
+        """A store, one of its files or a batch, when the server has done what it had to."""
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while (found := await self.api.get(path))["status"] == "in_progress":
+            if asyncio.get_running_loop().time() > until:
+                raise Unmet(f"after {PATIENCE:g} seconds {path} is still in progress")
+            await asyncio.sleep(PAUSE)
+        return found
 
     def keep_track(self, path: str) -> None:
         """Delete an object when the check is over, whatever becomes of it."""

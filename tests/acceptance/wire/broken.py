@@ -82,6 +82,8 @@ async def _forward(session: aiohttp.ClientSession, base: str, fault: Fault, requ
         if answer.content_type == "text/event-stream":
             return await _stream(fault, request, answer, kept)
         raw = await answer.read()
+        if answer.content_type != "application/json":
+            return web.Response(status=answer.status, headers=kept, body=raw)
         wire = "v1" if "v1" in request.headers.get("OpenAI-Beta", "") else "v2"
         parsed = json.loads(raw) if raw else None
         reply = Reply(request.method, request.path, wire, answer.status, kept, parsed)

@@ -132,6 +132,24 @@ def no_request_id(reply: Reply) -> None:
     reply.headers = {name: value for name, value in reply.headers.items() if name.lower() != "x-request-id"}
 
 
+def marks_elsewhere(shown: Json) -> None:
+    for part in shown["content"]:
+        for annotation in part.get("text", {}).get("annotations", []):
+            annotation["start_index"] += 1
+
+
+def file_is_deleted_as_file(reply: Reply) -> None:
+    reply.body["object"] = "file.deleted"
+
+
+def is_deleted_file(reply: Reply) -> bool:
+    return reply.method == "DELETE" and reply.path.startswith("/v1/files/")
+
+
+def only_one_query(shown: Json) -> None:
+    shown["search_query"] = shown["search_query"][0]
+
+
 FAULTS: list[tuple[Fault, str, str]] = [
     (in_objects("thread.run", lambda run: run.update(instructions=None)), "runs.instructions_are_never_null", "null"),
     (in_objects("thread.run", lambda run: run.pop("usage")), "runs.completes", "absent"),
@@ -151,6 +169,12 @@ FAULTS: list[tuple[Fault, str, str]] = [
     (on(is_list, one_page), "assistants.are_paged", "has_more"),
     (on(is_list, turned_round), "messages.newest_is_first", "order"),
     (WrongReply(no_request_id), "errors.requests_have_ids", "request id"),
+    (in_objects("file", lambda shown: shown.update(status="done")), "files.is_uploaded", "unknown status"),
+    (on(is_deleted_file, file_is_deleted_as_file), "files.is_deleted", "marker"),
+    (in_objects("vector_store", lambda store: store["file_counts"].pop("total")), "stores.file_is_read", "no total"),
+    (in_objects("vector_store.file", lambda f: f.update(id="vsf_1")), "stores.file_is_read", "an id of its own"),
+    (in_objects("vector_store.search_results.page", only_one_query), "stores.search_finds", "query as text"),
+    (in_objects("thread.message", marks_elsewhere), "stores.run_searches", "marks elsewhere"),
     (WrongEvents(said_twice), "streaming.deltas_add_up", "delta twice"),
     (WrongEvents(step_before_run), "streaming.order_of_an_answer", "unknown event"),
     (without("done"), "streaming.order_of_an_answer", "no [DONE]"),
