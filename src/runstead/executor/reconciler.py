@@ -20,6 +20,8 @@ EVERY = 1.0
 WAITING_FOR = 2.0
 """Seconds a queued run may wait for its offer before it is looked at."""
 BATCH = 200
+AT_ONCE = 50
+"""Runs that are claimed together: their claims share a commit."""
 EVERYTHING = 1_000_000
 
 log = structlog.get_logger(__name__)
@@ -35,10 +37,13 @@ async def keep(worker: Worker) -> None:
 
 async def once(worker: Worker, bereft: set[str]) -> None:
     """One round over what is due. `bereft` are the owners known to have lost a run, to be passed on to the next."""
-    now = worker.tools.clock.now()
     try:
-        due = await worker.tools.store.due(now, now - WAITING_FOR, BATCH)
-        await _settle(worker, due, now, bereft)
+        while True:
+            now = worker.tools.clock.now()
+            due = await worker.tools.store.due(now, now - WAITING_FOR, BATCH)
+            # A node that held a thousand runs has died: what is left of them does not wait for the next round.
+            if not await _settle(worker, due, now, bereft) or len(due) < BATCH:
+                return
     except Unavailable as error:
         log.warning("not reconciled", reason=str(error))
 
@@ -54,28 +59,46 @@ def _wants_worker(record: RunRecord) -> bool:
     return record.run.status in ("queued", "in_progress", "cancelling")
 
 
-async def _settle(worker: Worker, due: list[RunRecord], now: float, bereft: set[str]) -> None:
+async def _settle(worker: Worker, due: list[RunRecord], now: float, bereft: set[str]) -> bool:
+    """Whether any run got what it wanted from this node."""
     owners = Counter(record.owner for record in due if _wants_worker(record) and record.owner is not None)
     # What one worker lost at one moment may become due in two rounds, as the leases were claimed at two moments.
     alone = {owner for owner, lost in owners.items() if lost == 1} - bereft
     bereft.update(owners)
-    for record in due:
-        if record.deadline <= now and record.run.status != "cancelling":
-            await _expire(worker, record, now)
-        elif not _wants_worker(record):
-            continue
-        elif worker.has_room:
-            await worker.claim(record, alone=record.owner in alone)
-        else:
-            await worker.tools.bus.offer(record.run.id)
+    has_settled = False
+    for some in (due[first : first + AT_ONCE] for first in range(0, len(due), AT_ONCE)):
+        settling = (_settle_one(worker, record, now, alone=record.owner in alone) for record in some)
+        results = await asyncio.gather(*settling, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        has_settled = has_settled or any(results)
+    return has_settled
 
 
-async def _expire(worker: Worker, record: RunRecord, now: float) -> None:
+async def _settle_one(worker: Worker, record: RunRecord, now: float, *, alone: bool) -> bool:
+    if record.deadline <= now and record.run.status != "cancelling":
+        return await _expire(worker, record, now)
+    if not _wants_worker(record):
+        return False
+    # Held while the claim is under way, or those beside it would take the same room.
+    seat = worker.take_seat()
+    if seat is None:
+        await worker.tools.bus.offer(record.run.id)
+        return False
+    try:
+        return await worker.claim(record, alone=alone)
+    finally:
+        seat.give_back()
+
+
+async def _expire(worker: Worker, record: RunRecord, now: float) -> bool:
     tools, run_id = worker.tools, record.run.id
     steps = await tools.store.list_steps(run_id)
     closings = takeover.closings(await tools.bus.history(run_id), steps, now=int(now))
     try:
         await tools.journal.commit(unleased.expire(record, steps, closings, now=now))
     except Stale:
-        return
+        return False
     log.info("run expired", run_id=run_id, was=record.run.status)
+    return True
