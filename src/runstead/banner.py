@@ -30,10 +30,18 @@ def banner(settings: Settings, host: str, port: int, *, missing: str | None, rol
             *(f"         {line}" for line in model[1:]),
             *([f"  code   {code}"] if code else []),
             f"  store  {without_credentials(settings.database_url)}",
+            *_files(settings),
             *_cluster(settings, role),
             f"  keys   {keys}",
         ]
     )
+
+
+def _files(settings: Settings) -> list[str]:
+    lines = [f"  files  {without_credentials(settings.blobs_url)}"]
+    if settings.hides_files:
+        lines.append("         Other nodes do not see them: set RUNSTEAD_BLOBS_URL to a bucket, on every node.")
+    return lines
 
 
 def _cluster(settings: Settings, role: str) -> list[str]:

@@ -53,6 +53,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield _store(chosen.database_path)
     if chosen.nats_url is not None:
         yield _asked("bus", _bus(chosen), "Correct the RUNSTEAD_NATS_ settings, or that server.")
+    yield _asked("files", _contents(chosen), "Correct RUNSTEAD_BLOBS_URL or the AWS_ variables, or that server.")
     yield _model(chosen)
     yield _sandbox(chosen)
 
@@ -166,6 +167,14 @@ async def _bus(chosen: Settings) -> Finding:
         found = ", ".join(f"{name} {count}" for name, count in sorted(state.replicas.items()))
         words += f"; copies kept: {found}, brought to {chosen.nats_replicas} when the server starts"
     return Finding("bus", words)
+
+
+async def _contents(chosen: Settings) -> Finding:
+    words = await app.inspect_blobs(chosen)
+    if chosen.hides_files:
+        remedy = "Set RUNSTEAD_BLOBS_URL to a bucket, on every node."
+        return Finding("files", f"{words}, where the nodes that RUNSTEAD_NATS_URL tells of do not see them", remedy)
+    return Finding("files", words)
 
 
 def _asked(subject: str, look: Coroutine[object, object, Finding], remedy: str) -> Finding:

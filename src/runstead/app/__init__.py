@@ -1,7 +1,15 @@
 """The composition root: the only package that names an adapter."""
 
 from runstead.app.ground import SystemClock
-from runstead.app.inspection import copy_blobs, copy_index, copy_store, inspect_bus, inspect_server, inspect_store
+from runstead.app.inspection import (
+    copy_blobs,
+    copy_index,
+    copy_store,
+    inspect_blobs,
+    inspect_bus,
+    inspect_server,
+    inspect_store,
+)
 from runstead.app.models import open_model, prepare_model, scripted_model, what_model_is_missing
 from runstead.app.node import Node, Role, running
 from runstead.app.sandboxes import ask_sandbox, prepare_sandbox, serve_sandbox, what_code_finds
@@ -14,6 +22,7 @@ __all__ = [
     "copy_blobs",
     "copy_index",
     "copy_store",
+    "inspect_blobs",
     "inspect_bus",
     "inspect_server",
     "inspect_store",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from runstead.app.extras import extra
 from runstead.app.ground import bus_of
 from runstead.app.searching import INDEX
-from runstead.blobs.opening import folder_of
+from runstead.blobs.opening import folder_of, inspect_contents
 from runstead.settings import Settings
 from runstead.store.inspection import DatabaseState, inspect_file
 
@@ -33,6 +33,11 @@ def copy_blobs(settings: Settings, target: Path) -> int:
 
     source = folder_of(settings.blobs_url)
     return copy_folder(source, target) if source is not None and source.is_dir() else 0
+
+
+async def inspect_blobs(settings: Settings) -> str:
+    """Where the contents of files lie, in a few words; a bucket is asked. Raises UnusableContents."""
+    return await inspect_contents(settings.blobs_url)
 
 
 def copy_index(settings: Settings, target: Path) -> None:

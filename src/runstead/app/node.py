@@ -13,7 +13,7 @@ from runstead.app.ground import Ground, NodeBus, stand
 from runstead.app.models import open_model
 from runstead.app.sandboxes import open_sandbox
 from runstead.app.searching import open_search
-from runstead.blobs.opening import open_contents
+from runstead.blobs.opening import folder_of, open_contents
 from runstead.executor import heartbeat, housekeeper, reconciler
 from runstead.executor.index_keeper import IndexKeeper
 from runstead.executor.ingester import Ingester
@@ -114,7 +114,9 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         )
         if ground.is_alone:
             await reconciler.adopt(worker)
-            await housekeeper.tidy(ground.store, blobs)
+            if folder_of(settings.blobs_url) is not None:
+                # A bucket has more readers, and more to list: there the sweep is early enough.
+                await housekeeper.tidy(ground.store, blobs)
         loops = {
             "index follower": index_keeper.follow(),
             "index keeper": index_keeper.keep(repairs=role != "api"),

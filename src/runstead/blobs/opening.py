@@ -1,5 +1,6 @@
 """From a URL to contents: a folder of this machine, or a bucket."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,13 +39,31 @@ async def open_contents(url: str, name: str) -> StoredContents:
 
     Keys, region and endpoint of a bucket are taken from the usual AWS_ variables. Raises UnusableContents.
     """
-    parts = urlsplit(url)
     if (folder := folder_of(url)) is not None:
         try:
             return LocalContents.open(folder / name)
         except OSError as error:
             raise UnusableContents(str(folder / name), error.strerror or str(error)) from error
-    where = f"s3://{parts.netloc}{parts.path}"
+    return StoredContents(await _open_bucket(url, name))
+
+
+async def inspect_contents(url: str) -> str:
+    """What a URL means, in a few words; nothing is made. Raises UnusableContents."""
+    if (folder := folder_of(url)) is None:
+        await _open_bucket(url, "")
+        return f"{url} answers"
+    return _folder_s_words(folder)
+
+
+def _folder_s_words(folder: Path) -> str:
+    nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise UnusableContents(str(folder), "it cannot be written")
+    return f"in {folder}" if nearest == folder else f"in {folder}, made when the server starts"
+
+
+async def _open_bucket(url: str, name: str) -> S3Store:
+    parts = urlsplit(url)
     try:
         store = S3Store(
             parts.netloc,
@@ -56,5 +75,6 @@ async def open_contents(url: str, name: str) -> StoredContents:
             break
     except TROUBLE as error:
         reason = str(error).partition("\n")[0].rstrip(".")
+        where = f"s3://{parts.netloc}{parts.path}"
         raise UnusableContents(where, f"{reason}; check bucket, AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL") from error
-    return StoredContents(store)
+    return store

@@ -89,6 +89,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return not self.database_url.startswith("sqlite:///")
 
     @property
+    def hides_files(self) -> bool:
+        """Whether this node keeps contents of files where the others, of which there may be some, cannot see them."""
+        return self.nats_url is not None and self.blobs_url.startswith("file:")
+
+    @property
     def database_path(self) -> Path:
         """The SQLite file."""
         return Path(self.database_url.removeprefix("sqlite:///"))

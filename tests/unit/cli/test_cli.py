@@ -38,6 +38,20 @@ def test_the_banner_says_where_and_over_what():
     assert "sqlite:////data/runstead.db" in said
 
 
+def test_the_banner_says_that_other_nodes_do_not_see_a_folder():
+    alone = settings.load({"RUNSTEAD_DATA_DIR": "/data"})
+    several = {
+        "RUNSTEAD_DATABASE_URL": "postgresql://h/d",
+        "RUNSTEAD_NATS_URL": "nats://h",
+        "RUNSTEAD_DATA_DIR": "/data",
+    }
+
+    assert "  files  file:///data/files\n  keys" in banner(alone, "127.0.0.1", 8000, missing=None)
+    assert "Other nodes do not see them" in banner(settings.load(several), "127.0.0.1", 8000, missing=None)
+    shared = settings.load(several | {"RUNSTEAD_BLOBS_URL": "s3://bucket/prefix"})
+    assert "  files  s3://bucket/prefix\n  bus" in banner(shared, "127.0.0.1", 8000, missing=None)
+
+
 def test_the_banner_puts_an_ipv6_address_in_brackets():
     assert "http://[::1]:8000/v1" in banner(LOADED, "::1", 8000, missing=None)
 

@@ -61,6 +61,15 @@ def found(environment: dict[str, str], subject: str) -> doctor.Finding:
     return next(finding for finding in doctor.examine(environment) if finding.subject == subject)
 
 
+def test_contents_of_files_are_looked_for(environment, tmp_path):
+    assert found(environment, "files").words == f"in {tmp_path / 'files'}, made when the server starts"
+
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    refused = found(environment | {"RUNSTEAD_BLOBS_URL": (taken / "files").as_uri()}, "files")
+    assert (refused.is_ok, "it cannot be written" in refused.words) == (False, True)
+
+
 def test_a_healthy_setup_has_nothing_to_be_done(environment):
     assert [finding for finding in doctor.examine(environment) if not finding.is_ok] == []
 
