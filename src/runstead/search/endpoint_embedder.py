@@ -10,6 +10,7 @@ from runstead.domain import chunking
 from runstead.domain.errors import EmbeddingFailed
 from runstead.ports import Vector
 from runstead.search.endpoint import Endpoint
+from runstead.search.text_limit import clean
 
 BATCH_TEXTS = 32
 BATCH_CHARACTERS = 120_000
@@ -71,7 +72,7 @@ class EndpointEmbedder:
 
     def _windows(self, text: str) -> list[str]:
         # Servers refuse an empty input.
-        return [chunk.text for chunk in chunking.split(text, self._window, 0)] or ["-"]
+        return [chunk.text for chunk in chunking.split(clean(text), self._window, 0)] or ["-"]
 
     async def _ask(self, texts: Sequence[str]) -> list[Vector]:
         body = {"model": self._model, "input": list(texts), "encoding_format": "float"}
@@ -90,7 +91,8 @@ class EndpointEmbedder:
                 f"Has it another model now? Give that a name of its own in RUNSTEAD_EMBEDDINGS_MODEL."
             )
         vector = np.array(numbers, np.float64)
-        length = float(np.linalg.norm(vector))
+        with np.errstate(over="ignore"):
+            length = float(np.linalg.norm(vector))
         if not np.isfinite(length) or length == 0:
             raise EmbeddingFailed("The embeddings server sent a vector of no direction.")
         return (vector / length).astype("<f4").tobytes()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runstead.ports import Vector
 from runstead.search.embedding_process import EmbeddingProcess
+from runstead.search.text_limit import clean
 
 NAME = "all-MiniLM-L6-v2-int8"
 DIMENSIONS = 384
@@ -30,12 +31,13 @@ class LocalEmbedder:
     async def embed_documents(self, texts: Sequence[str]) -> list[list[Vector]]:
         vectors: list[list[Vector]] = []
         for start in range(0, len(texts), TEXTS):
+            some = [clean(text) for text in texts[start : start + TEXTS]]
             async with self._documents:
-                vectors += await self._process.embed("documents", list(texts[start : start + TEXTS]))
+                vectors += await self._process.embed("documents", some)
         return vectors
 
     async def embed_query(self, text: str) -> Vector:
-        return (await self._process.embed("query", [text]))[0][0]
+        return (await self._process.embed("query", [clean(text)]))[0][0]
 
     async def check(self) -> str:
         await self.embed_query("ready")

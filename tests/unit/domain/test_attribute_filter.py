@@ -3,7 +3,7 @@ import pytest
 from runstead.domain.attribute_filter import DEEPEST, MOST_PARTS, Equals, Joined, OneOf, Ordered, matches, parse
 from runstead.domain.errors import InvalidRequest
 
-DOCUMENT = {"author": "Ada", "year": 1843, "rating": 4.5, "draft": True}
+DOCUMENT: dict[str, str | float | bool] = {"author": "Ada", "year": 1843, "rating": 4.5, "draft": True}
 
 
 def filter_of(type, key, value):
