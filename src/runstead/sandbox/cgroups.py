@@ -39,10 +39,10 @@ class Cgroups(Struct, frozen=True):
         """Whether memory is bounded for a whole session, and not only for each of its processes."""
         return "memory" in self.parents
 
-    def groups(self, name: str, limits: Limits, overhead: int = 0) -> list[Group]:
+    def groups(self, name: str, limits: Limits) -> list[Group]:
         """What has to be made for one session."""
         # Pages of its folders count, so that a session may fill them and still compute.
-        memory = str(limits.memory + limits.disk + overhead)
+        memory = str(limits.memory + limits.disk)
         name = PREFIX + name
         if self.version == 2:
             if not self.parents:

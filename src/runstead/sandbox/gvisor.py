@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from runstead.sandbox import cgroups, machine, policy, staging
 from runstead.sandbox.box import Ending, NoBox
 from runstead.sandbox.interpreter import Interpreter
@@ -21,8 +23,9 @@ from runstead.sandbox.tail import read_tail
 from runstead.sandbox.warden import Kept, Warden, sweep
 
 NICE = 19
-OVERHEAD = 256 * MIB
-"""What its kernel needs for itself, beside the session's memory."""
+OVERHEAD, THREADS = 256 * MIB, 256
+"""What its kernel needs for itself, beside the session's memory and processes."""
+PATIENCE = 10.0
 FLAGS = (
     "--rootless",
     "--network=none",
@@ -72,6 +75,7 @@ class Gvisor:
         self._warden = Warden()
         self._cgroups = cgroups.find(place.cgroup)
         self._executable = -1
+        self._flags: list[str] = []
         self._interpreter: Interpreter | None = None
         self._reached: dict[str, str] = {}
         self._opening = asyncio.Lock()
@@ -103,6 +107,7 @@ class Gvisor:
 
     async def _prepare(self) -> None:
         self._interpreter = await self._machine.interpreter()
+        self._flags = await _known_flags(self._program)
         await machine.close(self._warden, self._cgroups)
         sweep()
         await self._warden.start()
@@ -124,6 +129,9 @@ class Gvisor:
     async def _open(self) -> GvisorBox:
         if self._interpreter is None:
             raise AssertionError("what boxes share is prepared first")
+        outer = structs.replace(
+            self._limits, memory=self._limits.memory + OVERHEAD, processes=self._limits.processes + THREADS
+        )
         uid = self._users.take()
         name = f"{self._warden.token}-{secrets.token_hex(8)}"
         folder = self._warden.folder / "sessions" / name
@@ -138,7 +146,7 @@ class Gvisor:
                 [
                     "runsc",
                     f"--root={folder / 'state'}",
-                    *FLAGS,
+                    *self._flags,
                     "run",
                     f"--bundle={folder / 'bundle'}",
                     f"runstead-{name}",
@@ -146,9 +154,9 @@ class Gvisor:
                 [its_source, its_sink, told, self._executable],
                 uid=uid,
                 nice=NICE,
-                cgroups=self._cgroups.groups(name, self._limits, OVERHEAD),
+                cgroups=self._cgroups.groups(name, outer),
                 folders=[folder],
-                watched_memory=0 if self._cgroups.bound_memory else self._limits.memory + self._limits.disk + OVERHEAD,
+                watched_memory=0 if self._cgroups.bound_memory else outer.memory + outer.disk,
                 env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(folder / "state")},
             )
         except (NoBox, OSError) as error:
@@ -168,12 +176,17 @@ class Gvisor:
         for path in (bundle, bundle / "root", folder / "state"):
             path.mkdir()
             path.chmod(0o755)
+        config = self._config(chosen, originals)
+        for mount in config["mounts"]:
+            _place(bundle / "root", mount)
         if self._users.are_chosen:
-            os.chown(folder / "state", user, user)
-        (bundle / "config.json").write_text(json.dumps(self._config(chosen, originals, user)), encoding="utf-8")
+            # It keeps its state in the one, and opens the places of mounts in the other.
+            for path in (folder / "state", bundle / "root", *(bundle / "root").rglob("*")):
+                os.chown(path, user, user)
+        (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
         (bundle / "config.json").chmod(0o444)
 
-    def _config(self, chosen: Interpreter, originals: Path, user: int) -> dict[str, Any]:
+    def _config(self, chosen: Interpreter, originals: Path) -> dict[str, Any]:
         limits, environment = self._limits, self._machine.environment
         tools = self._warden.folder
         shown = {path: self._reached.get(path, path) for path in chosen.shown()}
@@ -190,7 +203,8 @@ class Gvisor:
             "root": {"path": "root", "readonly": True},
             "process": {
                 "terminal": False,
-                "user": {"uid": user, "gid": user},
+                # Whoever runs it is 0 in there; the group alone lets code read its originals.
+                "user": {"uid": policy.USER, "gid": 0},
                 "args": policy.command(chosen.executable),
                 "env": [f"{key}={value}" for key, value in variables.items()],
                 "cwd": policy.DATA,
@@ -210,8 +224,42 @@ class Gvisor:
         }
 
 
+async def _known_flags(program: Path) -> list[str]:
+    """Those of our flags that this release has: what an old one cannot be told not to do, it may not do. The trial sees."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            "flags",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        told, also = await asyncio.wait_for(process.communicate(), PATIENCE)
+    except (OSError, TimeoutError) as error:
+        raise NoBox(f"{program} cannot be asked for its flags: {error}") from None
+    known = {
+        line.split()[0].lstrip("-")
+        for line in (told + also).decode("utf-8", "replace").splitlines()
+        if line.strip()[:1] == "-"
+    }
+    if "rootless" not in known:
+        raise NoBox(f"{program} is no runsc that can run without root")
+    return [flag for flag in FLAGS if flag.lstrip("-").partition("=")[0] in known]
+
+
 def _memory(place: str, size: int, mode: str) -> dict[str, Any]:
     return {"destination": place, "type": "tmpfs", "source": "tmpfs", "options": [f"size={size}", f"mode={mode}"]}
+
+
+def _place(root: Path, mount: dict[str, Any]) -> None:
+    """Make the place of a mount, so that nobody has to make it in a root that is closed already."""
+    place = root / str(mount["destination"]).lstrip("/")
+    # Files are shown at their own places; their sources may lie where only the keeper sees them.
+    if mount["type"] == "bind" and Path(mount["destination"]).is_file():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    else:
+        place.mkdir(parents=True, exist_ok=True)
 
 
 def _shown(place: str, source: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ print(json.dumps({
     "write to an uploaded file": works(opens, "/mnt/data/probe.txt", os.O_WRONLY),
     "truncate an uploaded file": works(opens, "/mnt/data/probe.txt", os.O_RDONLY | os.O_TRUNC) and
         os.path.getsize("/mnt/data/probe.txt") == 0,
+    "not read its own files": not works(lambda: open("/mnt/data/probe.txt").read() == told["content"]),
     "run as root": os.getuid() == 0,
     "mount something": libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0,
 }))
@@ -86,7 +87,9 @@ async def _attempts(box: Box, session: Session) -> list[str]:
             await session.stage("probe", CodeFile(name="probe.txt", file_id="probe", size=len(CONTENT), read=_content))
             session.link([("probe.txt", "probe")])
             port = server.sockets[0].getsockname()[1]
-            told = json.dumps({"file": path, "port": port, "name": name, "known": KNOWN_VARIABLES})
+            told = json.dumps(
+                {"file": path, "port": port, "name": name, "known": KNOWN_VARIABLES, "content": CONTENT.decode()}
+            )
             harvest = await session.call(ATTEMPTS.replace("TOLD", repr(told)), PATIENCE)
         finally:
             server.close()

@@ -24,6 +24,10 @@ NOBODY = "-"
 """The call that is none: frames for it are dropped."""
 
 
+class Silent(NoBox):
+    """A box that was made, and in which nobody answers."""
+
+
 class Lost(Exception):
     """The session is no more; the sentence says why."""
 
@@ -57,7 +61,7 @@ class Session:
             first = await asyncio.wait_for(self._frames.get(), START_LIMIT)
         except TimeoutError:
             await self.end()
-            raise NoBox(f"no answer within {START_LIMIT:g} seconds") from None
+            raise Silent(f"no answer within {START_LIMIT:g} seconds") from None
         if first is None or not isinstance(first[0], Ready):
             ending = await self.end(END_LIMIT)
             raise NoBox(ending.words or f"its Python ended with {ending.code}{self._fault and f' ({self._fault})'}")
@@ -218,6 +222,14 @@ class Broken(Exception):
 
 async def begin(launcher: Launcher, limits: Limits) -> Session:
     """A new session whose Python has answered. Raises NoBox."""
+    try:
+        return await _begun(launcher, limits)
+    except Silent:
+        # Known of some kernels in user space, now and then.
+        return await _begun(launcher, limits)
+
+
+async def _begun(launcher: Launcher, limits: Limits) -> Session:
     session = Session(await launcher.open(), limits)
     try:
         await session.greet()

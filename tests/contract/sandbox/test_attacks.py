@@ -32,12 +32,14 @@ async def test_a_planted_file_is_not_found(asked: Asked, tmp_path: Path):
     assert await asked.tries(f"open({str(planted)!r}).read()") == "ENOENT"
 
 
-async def test_folders_show_what_python_needs_and_no_more(asked: Asked):
+async def test_folders_show_what_python_needs_and_no_more(asked: Asked, launcher):
     told = await asked.told(
         "import json, os; print(json.dumps({p: os.listdir(p) for p in ('/', '/mnt', '/tmp', '/opt')}))"
     )
 
-    assert not {"home", "var", "srv", "run", "boot", "sys"} & set(told["/"])
+    # gVisor's /sys is its own, and empty of the machine.
+    own = {"sys"} if launcher.name == "gvisor" else set()
+    assert not {"home", "var", "srv", "run", "boot", "sys"} & set(told["/"]) - own
     assert set(told["/mnt"]) == {"data", "originals"}
     assert [name for name in told["/tmp"] if not name.startswith(".matplotlib")] == []
     assert set(told["/opt"]) <= {"packages", "runstead"}
@@ -113,11 +115,14 @@ async def test_no_socket_of_the_machine_is_reached(asked: Asked, abstract_name: 
 async def test_there_is_no_way_out_to_the_internet(asked: Asked):
     result = await asked.tries("import socket; socket.create_connection(('192.0.2.1', 80), 2)")
 
-    assert result in {"ENETUNREACH", "EPERM", "EACCES"}
+    assert result in {"ENETUNREACH", "EHOSTUNREACH", "EPERM", "EACCES"}
 
 
 @pytest.mark.parametrize("family", [16, 17, 38, 40])
-async def test_odd_kinds_of_sockets_do_not_exist(asked: Asked, family: int):
+async def test_odd_kinds_of_sockets_do_not_exist(asked: Asked, launcher, family: int):
+    if launcher.name == "gvisor":
+        pytest.skip("its own kernel answers these")
+
     assert await asked.tries(f"import socket; socket.socket({family}, 2)") in {
         "EAFNOSUPPORT",
         "EPERM",
@@ -236,10 +241,10 @@ async def test_memory_of_all_processes_together_is_bounded(asked: Asked):
     assert (await asked("'alive'")).logs == "'alive'\n"
 
 
-async def test_a_fork_bomb_stops_early(asked: Asked):
-    made = await asked.told(
+async def test_a_fork_bomb_stops_early(asked: Asked, launcher):
+    outcome = await asked(
         """
-        import json, os, time
+        import os, time
         made = 0
         for _ in range(150):
             try:
@@ -249,11 +254,12 @@ async def test_a_fork_bomb_stops_early(asked: Asked):
                 made += 1
             except OSError:
                 break
-        print(json.dumps(made))
+        made < 64
         """
     )
 
-    assert made < 64
+    # Old kernels of gVisor do not count, and die of it: then it is their cgroup that counts.
+    assert outcome.logs == "True\n" or (launcher.name == "gvisor" and outcome.is_error)
     assert (await asked("'alive'")).logs == "'alive'\n"
 
 
