@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from runstead.store import statements
+from runstead.store import file_statements, statements
 from runstead.store.migrate import migrate, packaged_migrations
 
 ASKED_OFTEN = {
@@ -28,6 +28,20 @@ ASKED_OFTEN = {
     "place of a message": statements.MESSAGES.cursor,
     "forgotten assistants": statements.FORGET_ASSISTANTS,
     "forgotten messages": statements.FORGET_MESSAGES,
+    "files": file_statements.FILES.desc,
+    "files of a purpose": file_statements.FILES_FOR.desc,
+    "place of a file": file_statements.FILES.cursor,
+    "expired files": file_statements.EXPIRED_FILES,
+    "holders of a file": file_statements.HOLDERS_OF_FILE,
+    "vector store": file_statements.GET_STORE,
+    "files of a store": file_statements.STORE_FILES.desc,
+    "files of a store in a state": file_statements.STORE_FILES_IN.asc,
+    "files of a batch": file_statements.BATCH_FILES.asc,
+    "place of a file in a store": file_statements.STORE_FILES.cursor,
+    "batch": file_statements.GET_BATCH,
+    "unfinished files": file_statements.UNFINISHED_FILES,
+    "cancelled files": file_statements.CANCEL_FILES_OF_BATCH,
+    "forgotten places": file_statements.FORGET_PLACES,
 }
 
 
@@ -44,7 +58,7 @@ def test_no_table_is_read_from_end_to_end(connection, name) -> None:
     parameters = dict.fromkeys(
         ("id", "thread_id", "run_id", "owner", "now", "waiting_since", "lease_until", "limit", "seq", "above", "below")
     )
-    parameters["forgotten_before"] = None
+    parameters |= dict.fromkeys(("forgotten_before", "purpose", "file_id", "vector_store_id", "batch_id", "status"))
 
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
 
