@@ -15,6 +15,7 @@ from runstead.domain.change import (
     TakeRun,
 )
 from runstead.domain.errors import NotFound, Stale, ThreadHasActiveRun
+from runstead.domain.records import CallNotes
 from runstead.ports import PageRequest, Store
 from runstead.wire.base import RunId, StepId, ThreadId
 from runstead.wire.runs import Usage
@@ -267,3 +268,20 @@ async def test_a_step_needs_its_run_and_a_replaced_step_its_row(store: Store) ->
         await store.commit(change(InsertStep(step)))
     with pytest.raises(NotFound, match=f"No run step found with id '{step.step.id}'"):
         await store.commit(change(ReplaceStep(step)))
+
+
+async def test_what_is_known_of_built_in_calls_is_kept_beside_their_step(store: Store) -> None:
+    thread = a_thread()
+    record = replace(claimed(a_record(thread)), has_open_calls=True)
+    notes = {
+        "call_1": CallNotes(),
+        "call_2": CallNotes(is_done=True, query="q", number=3, error="Error: no.", files={"dir/a b.csv": "file-1"}),
+    }
+    step = replace(a_step(record), notes=notes)
+    await store.commit(change(InsertThread(thread), InsertRun(record), InsertStep(step)))
+
+    assert await store.find_run(record.run.id) == record
+    assert await store.list_steps(record.run.id) == [step]
+    snapshot = await store.snapshot(record.run.id, 1_000_000)
+    assert snapshot is not None
+    assert snapshot.steps == [step]
