@@ -9,6 +9,7 @@ from tests.acceptance.conftest import KEY
 from tests.acceptance.processes import start_server
 from tests.acceptance.scene import WEATHER, Scene
 from tests.acceptance.scripted import call, calls, text
+from tests.acceptance.transcript import assert_golden
 from tests.acceptance.waiting import eventually
 
 
@@ -44,3 +45,10 @@ def test_a_run_whose_model_is_silent_expires(hasty, model) -> None:
     [_, message] = scene.messages()
     assert (ended.event, ended.data.status) == ("thread.run.expired", "expired")
     assert (message.status, message.incomplete_details.reason) == ("incomplete", "run_expired")
+
+
+def test_a_deadline_in_the_middle_of_an_answer(hasty, model) -> None:
+    scene = Scene.open(hasty, model, "Hello")
+    model.will(text("One two three", hold_before=3))
+
+    assert_golden("v1-expired", scene.events(), model=model.name)

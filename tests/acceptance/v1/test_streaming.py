@@ -58,6 +58,19 @@ def test_an_answer_that_met_its_limit_ends_in_an_event_that_v1_knows(scene) -> N
     assert_golden("v1-incomplete", scene.events(max_completion_tokens=256), model=scene.model.name)
 
 
+def test_a_failure_in_the_middle_of_an_answer(scene) -> None:
+    half = {"choices": [{"index": 0, "delta": {"content": "Half"}, "finish_reason": None}]}
+    scene.model.will({"chunks": [half], "then": "close"})
+
+    assert_golden("v1-failed", scene.events(), model=scene.model.name)
+
+
+def test_a_model_that_refuses_to_answer_says_so_in_text(scene) -> None:
+    scene.model.will({"refusal": "I would rather not."})
+
+    assert_golden("v1-refusal", scene.events(), model=scene.model.name)
+
+
 def test_a_handler_hears_a_message_grow(scene) -> None:
     scene.model.will(text("One two three"))
     listener = Listener()

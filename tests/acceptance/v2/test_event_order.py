@@ -76,3 +76,9 @@ def test_an_answer_that_met_its_limit(scene: Scene) -> None:
     scene.model.will(text("As far as it", finish_reason="length"))
 
     assert_golden("v2-incomplete", scene.events(max_completion_tokens=256), model=scene.model.name)
+
+
+def test_a_model_that_refuses_to_answer(scene: Scene) -> None:
+    scene.model.will({"refusal": "I would rather not."})
+
+    assert_golden("v2-refusal", scene.events(), model=scene.model.name)

@@ -10,6 +10,7 @@ from tests.acceptance.processes import start_server
 from tests.acceptance.refusals import message_of
 from tests.acceptance.scene import WEATHER, Scene, answers, said
 from tests.acceptance.scripted import Model, ScriptedServer, call, calls, text
+from tests.acceptance.transcript import assert_golden
 from tests.acceptance.waiting import eventually
 
 
@@ -77,3 +78,10 @@ def test_an_expired_run_cannot_be_cancelled(hasty: OpenAI, model: Model) -> None
 
     assert run.status == "expired"
     assert message_of(refused) == "Cannot cancel run with status 'expired'."
+
+
+def test_a_deadline_in_the_middle_of_an_answer(hasty: OpenAI, model: Model) -> None:
+    scene = Scene.open(hasty, model, "Hello")
+    model.will(text("One two three", hold_before=3))
+
+    assert_golden("v2-expired", scene.events(), model=model.name)
