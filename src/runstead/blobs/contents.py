@@ -14,9 +14,8 @@ from runstead.ports import NoContents
 if TYPE_CHECKING:
     from obstore import GetOptions
 
-# What the library holds of one upload is a few of these, and object stores refuse parts of less than five.
-_PART = 8 * 2**20
-_PARTS_AT_ONCE = 2
+# What is held of one upload is a few of these, and object stores refuse parts of less than that.
+SMALLEST_PART = 5 * 2**20
 _PIECE = 256 * 1024
 _LISTED_AT_ONCE = 500
 
@@ -27,18 +26,17 @@ TROUBLE = (BaseError, OSError, ValueError)
 class StoredContents:
     """Each put is seen whole or not at all, because object stores promise that."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, part: int = SMALLEST_PART) -> None:
         self._store = store
+        self._part = part
 
     async def put(self, id: str, pieces: AsyncIterator[bytes]) -> int:
         source = _Counted(pieces)
         try:
-            first = await source.part()
+            first = await source.part(self._part)
             # What fits one part needs one request, and an upload in parts would need three.
             contents = first if source.is_done else _followed(first, source)
-            await obstore.put_async(
-                self._store, id, contents, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE, use_multipart=None
-            )
+            await obstore.put_async(self._store, id, contents, chunk_size=self._part, max_concurrency=1)
         except TROUBLE as error:
             if source.error is not None:
                 raise source.error from None
@@ -102,12 +100,12 @@ class _Counted:
         self.length += len(piece)
         return piece
 
-    async def part(self) -> bytes:
+    async def part(self, length: int) -> bytes:
         """As much as one part takes."""
         gathered = bytearray()
         async for piece in self:
             gathered += piece
-            if len(gathered) >= _PART:
+            if len(gathered) >= length:
                 break
         return bytes(gathered)
 

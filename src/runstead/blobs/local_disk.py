@@ -12,12 +12,15 @@ from obstore.store import LocalStore
 from runstead.blobs.contents import StoredContents
 from runstead.domain.errors import Unavailable
 
+# Between a write a piece and memory for each upload.
+_PART = 2**20
+
 
 class LocalContents(StoredContents):
     """A file and the folder's entry for it are on the disk before a put returns."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(LocalStore(folder))
+        super().__init__(LocalStore(folder), part=_PART)
         self._folder = folder
 
     @classmethod
