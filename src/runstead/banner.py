@@ -10,10 +10,20 @@ EMBEDDED = [
 ]
 
 
-def banner(settings: Settings, host: str, port: int, *, missing: str | None, role: str = "all", code: str = "") -> str:
+def banner(
+    settings: Settings,
+    host: str,
+    port: int,
+    *,
+    missing: str | None,
+    role: str = "all",
+    code: str = "",
+    words_alone: str | None = None,
+) -> str:
     """Address, wire versions, model and store, for a person.
 
-    `missing` is what the embedded model lacks, `code` what model-written code finds.
+    `missing` is what the embedded model lacks, `code` what model-written code finds, and
+    `words_alone` why files are not found by what they mean.
     """
     shown_host = f"[{host}]" if ":" in host else host
     if settings.model_url is not None:
@@ -28,6 +38,7 @@ def banner(settings: Settings, host: str, port: int, *, missing: str | None, rol
             "  wire   assistants=v1 and assistants=v2",
             f"  model  {model[0]}",
             *(f"         {line}" for line in model[1:]),
+            *([f"  search {words_alone}"] if words_alone else []),
             *([f"  code   {code}"] if code else []),
             f"  store  {without_credentials(settings.database_url)}",
             *_files(settings),

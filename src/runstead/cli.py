@@ -56,6 +56,7 @@ def serve(host: str, port: int, role: app.Role) -> None:
             f"--role {role} leaves work to other nodes, and RUNSTEAD_NATS_URL, by which they are told, is not set."
         )
     missing, code = app.what_model_is_missing(chosen), app.what_code_finds(chosen)
+    words_alone = app.what_search_is_missing(chosen)
     try:
         bound = server.bind(host, port, has_keys=bool(chosen.api_keys))
         with bound:
@@ -65,7 +66,9 @@ def serve(host: str, port: int, role: app.Role) -> None:
                 bound,
                 host,
                 role=role,
-                on_start=lambda: _announce(banner(chosen, host, number, missing=missing, role=role, code=code)),
+                on_start=lambda: _announce(
+                    banner(chosen, host, number, missing=missing, role=role, code=code, words_alone=words_alone)
+                ),
             )
     except (server.CannotServe, RunsteadError) as error:
         raise click.ClickException(str(error)) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runstead import app, settings
-from runstead.domain.errors import ModelFailed, RunsteadError
+from runstead.domain.errors import EmbeddingFailed, ModelFailed, RunsteadError
 from runstead.logs import without_credentials
 from runstead.ports import SandboxUnavailable
 from runstead.settings import Settings
@@ -55,6 +55,7 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield _asked("bus", _bus(chosen), "Correct the RUNSTEAD_NATS_ settings, or that server.")
     yield _asked("files", _contents(chosen), "Correct RUNSTEAD_BLOBS_URL or the AWS_ variables, or that server.")
     yield _model(chosen)
+    yield _search(chosen)
     yield _sandbox(chosen)
 
 
@@ -195,6 +196,26 @@ def _model(chosen: Settings) -> Finding:
         return Finding("model", failure.message.rstrip("."), "Start it, or correct the RUNSTEAD_MODEL_ settings.")
     except TimeoutError:
         return Finding("model", f"no answer within {MODEL_PATIENCE:g} seconds", "Look at the model's server.")
+
+
+def _search(chosen: Settings) -> Finding:
+    missing = app.what_search_is_missing(chosen)
+    if missing is not None:
+        # Nothing is broken: words are searched without any model.
+        return Finding("search", missing.rstrip("."))
+    return _asked("search", _embedder(chosen), "Start it, or correct the RUNSTEAD_EMBEDDINGS_ settings.")
+
+
+async def _embedder(chosen: Settings) -> Finding:
+    embedder = app.open_embedder(chosen)
+    assert embedder is not None
+    try:
+        async with asyncio.timeout(MODEL_PATIENCE):
+            return Finding("search", await embedder.check())
+    except TimeoutError:
+        raise EmbeddingFailed(f"no vectors within {MODEL_PATIENCE:g} seconds") from None
+    finally:
+        await embedder.close()
 
 
 async def _model_s_words(chosen: Settings) -> str:

@@ -13,6 +13,7 @@ from runstead.app.inspection import (
 from runstead.app.models import open_model, prepare_model, scripted_model, what_model_is_missing
 from runstead.app.node import Node, Role, running
 from runstead.app.sandboxes import ask_sandbox, prepare_sandbox, serve_sandbox, what_code_finds
+from runstead.app.searching import open_embedder, what_search_is_missing
 
 __all__ = [
     "Node",
@@ -26,6 +27,7 @@ __all__ = [
     "inspect_bus",
     "inspect_server",
     "inspect_store",
+    "open_embedder",
     "open_model",
     "prepare_model",
     "prepare_sandbox",
@@ -34,4 +36,5 @@ __all__ = [
     "serve_sandbox",
     "what_code_finds",
     "what_model_is_missing",
+    "what_search_is_missing",
 ]

@@ -63,6 +63,13 @@ def test_the_banner_says_that_the_embedded_model_is_no_assistant():
     assert "RUNSTEAD_MODEL_URL" in said
 
 
+def test_the_banner_says_when_files_are_found_by_words_alone():
+    said = banner(LOADED, "127.0.0.1", 8000, missing=None, words_alone="Files are searched by their words alone.")
+
+    assert "  search Files are searched by their words alone." in said
+    assert "  search" not in banner(LOADED, "127.0.0.1", 8000, missing=None)
+
+
 def test_the_banner_says_what_is_missing():
     said = banner(EMBEDDED, "127.0.0.1", 8000, missing="Run this; or set that.")
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from runstead import app, cli, doctor, settings
-from runstead.domain.errors import ModelFailed
+from runstead.domain.errors import EmbeddingFailed, ModelFailed
 from runstead.store.sqlite import SqliteStore
 
 
@@ -193,3 +193,26 @@ def test_the_command_prints_a_line_for_each_and_ends_with_1_if_one_fails(environ
     lines = [line for line in result.output.splitlines() if line.startswith(("ok", "fail"))]
     assert any(line.startswith("fail") for line in lines) is bool(status)
     assert lines
+
+
+def test_search_by_words_alone_is_said_and_no_fault(environment, monkeypatch):
+    monkeypatch.setattr(app, "what_search_is_missing", lambda chosen: "Files are searched by their words alone.")
+
+    finding = found(environment, "search")
+
+    assert (finding.is_ok, finding.words) == (True, "Files are searched by their words alone")
+
+
+def test_embeddings_that_cannot_be_had_are_a_fault(environment, monkeypatch):
+    class BrokenEmbedder(AnsweringModel):
+        async def check(self) -> str:
+            raise EmbeddingFailed("http://127.0.0.1:9/v1/embeddings does not answer.")
+
+    monkeypatch.setattr(app, "what_search_is_missing", lambda chosen: None)
+    monkeypatch.setattr(app, "open_embedder", lambda chosen: AnsweringModel())
+    assert found(environment, "search").is_ok
+
+    monkeypatch.setattr(app, "open_embedder", lambda chosen: BrokenEmbedder())
+    finding = found(environment, "search")
+    assert "does not answer" in finding.words
+    assert "RUNSTEAD_EMBEDDINGS_" in (finding.remedy or "")
