@@ -68,7 +68,7 @@ class Words:
 
 
 class Answer:
-    """Collects one answer. `taken_ids` are the call ids the run has used before, `sources` what it may refer to."""
+    """Collects one answer. `taken_ids` are call ids that its thread has used, `sources` what it may refer to."""
 
     def __init__(
         self,

@@ -208,7 +208,7 @@ def last_error(failure: ModelFailed) -> LastError:
 
 
 def used_call_ids(steps: Sequence[StepRecord]) -> set[str]:
-    """The ids of all calls a run has made."""
+    """The ids of all calls that these steps hold."""
     return {
         call.id
         for record in steps

@@ -96,7 +96,8 @@ class ModelCall:
         self._prompt_tokens = asked.tokens
         answer = self.answer = Answer(
             self.record,
-            taken_ids=turn.used_call_ids(snapshot.steps),
+            # Of earlier runs too: they are shown to the model beside those of this one.
+            taken_ids=turn.used_call_ids([*snapshot.earlier_steps, *snapshot.steps]),
             left_out=asked.left_out,
             sources=sources.of(snapshot.steps, snapshot.earlier_steps),
         )
