@@ -52,7 +52,7 @@ class Launcher(Protocol):
 
     @property
     def packages(self) -> str:
-        """What that Python can import."""
+        """What that Python can import beside its standard library; empty if nothing."""
 
     def lacks(self) -> str | None:
         """What keeps this launcher below its best, in a sentence for the operator."""

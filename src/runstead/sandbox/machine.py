@@ -44,8 +44,8 @@ class Machine(Struct, frozen=True, kw_only=True):
         return found
 
     def packages(self) -> str:
-        """What code can import, for the model."""
-        return self.environment.describe() if self.environment is not None else "the standard library only"
+        """What code can import beside the standard library."""
+        return self.environment.describe() if self.environment is not None else ""
 
 
 def lay_out(folder: Path) -> None:

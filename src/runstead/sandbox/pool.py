@@ -59,7 +59,8 @@ class Pool:
 
     def fill(self) -> None:
         """See to it, without waiting, that enough sessions wait."""
-        if self._limits.warm and (self._filling is None or self._filling.done()):
+        # What takes time are imports; a bare session is made as quickly as it is taken.
+        if self._limits.warm and self._launcher.packages and (self._filling is None or self._filling.done()):
             self._filling = asyncio.create_task(self._fill(), name="warm sandboxes")
 
     async def shrink(self) -> bool:

@@ -102,7 +102,8 @@ class Sessions:
         """See the port."""
         limits = self._limits
         return (
-            f"Python {self._launcher.python} with {self._launcher.packages}. No network. A session has "
+            f"Python {self._launcher.python} with {self._launcher.packages or 'the standard library only'}. "
+            "No network. A session has "
             f"{limits.memory // MIB} MiB of memory and {limits.disk // MIB} MiB in /mnt/data."
         )
 

@@ -3,13 +3,17 @@
 import asyncio
 import os
 import struct
+import sys
 import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from msgspec import structs
 
 from runstead.ports import CodeFile, SandboxUnavailable
+from runstead.sandbox.environment import Environment, Manifest
+from runstead.sandbox.machine import Machine
 from runstead.sandbox.sessions import Sessions
 from tests.contract.sandbox.asking import Asked, content, contents, file, until
 from tests.contract.sandbox.conftest import LIMITS, local, require
@@ -318,12 +322,14 @@ async def test_where_all_are_busy_the_longest_idle_gives_way_and_else_one_waits(
         await sessions.close()
 
 
-async def test_a_warm_session_is_used_once_and_another_made():
+async def test_a_warm_session_is_used_once_and_another_made(tmp_path: Path):
     await require("bubblewrap")
     limits = structs.replace(LIMITS, warm=1)
-    sessions = Sessions(local("bubblewrap", limits), limits)
+    packages = Environment(tmp_path, Manifest(".".join(map(str, sys.version_info[:2])), "", {"small": "1"}))
+    sessions = Sessions(local("bubblewrap", limits, Machine(environment=packages)), limits)
     try:
-        sessions.start()
+        # What there is to import is known from the first session on.
+        await Asked(sessions, "thread_zero")("1")
         await until(lambda: sessions.warm == 1)
         first = await Asked(sessions, "thread_one")("x = 1\n[name for name in globals() if not name.startswith('__')]")
         second = await Asked(sessions, "thread_two")("'x' in globals()")
