@@ -7,7 +7,7 @@ taken by another meanwhile is not written by who has lost it.
 from msgspec.structs import replace
 
 from runstead.domain.file_writes import StoreFileRecord
-from runstead.wire.vector_stores import IngestionError, IngestionErrorCode
+from runstead.wire.vector_stores import IngestionError, IngestionErrorCode, VectorStoreFile
 
 MOST_ATTEMPTS = 3
 """Claims of a file that all ended with the death of who read it."""
@@ -18,6 +18,11 @@ LONGEST_PAUSE = 60.0
 MOST_TOKENS = 5_000_000
 """API: tokens of one file."""
 TOO_LARGE = "The file could not be parsed because it is too large."
+
+
+def is_hidden(file: VectorStoreFile) -> bool:
+    """Whether searches must not show it. One that is read anew is found as it was until then."""
+    return file.status in ("cancelled", "failed")
 
 
 def is_worn_out(record: StoreFileRecord) -> bool:

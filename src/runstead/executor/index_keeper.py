@@ -13,7 +13,7 @@ import structlog
 from runstead.domain.change import Change
 from runstead.domain.errors import NotFound, RunsteadError, Unavailable
 from runstead.domain.file_writes import AddStoreFiles, DeleteFile, DeleteStoreFile, DeleteVectorStore, SetAttributes
-from runstead.executor.ingestion import Means, ingest
+from runstead.executor.ingestion import Means, has_gone, ingest
 from runstead.ports import PageRequest
 from runstead.wire.base import FileId, VectorStoreId
 
@@ -102,9 +102,7 @@ class IndexKeeper:
 
     async def _forget_if_gone(self, store_id: str, file_id: str) -> None:
         """Asked again, because a file that was taken out may have been put in anew, and read, before we came here."""
-        try:
-            await self._means.store.get_store_file(VectorStoreId(store_id), FileId(file_id))
-        except NotFound:
+        if await has_gone(self._means.store, VectorStoreId(store_id), FileId(file_id)):
             await self._means.index.drop_file(store_id, file_id)
 
     async def _read_what_is_missing(self) -> None:

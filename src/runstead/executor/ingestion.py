@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from runstead.domain import chunking, ingestion, tokens
 from runstead.domain.chunking import Chunk
-from runstead.domain.errors import ContentsMissing, ExtractionFailed
+from runstead.domain.errors import ContentsMissing, ExtractionFailed, NotFound
 from runstead.domain.file_writes import StoreFileRecord
 from runstead.ports import Blobs, Embedder, Extractor, Index, IndexedFile, NoContents, Passage, Store
-from runstead.wire.base import FileId
+from runstead.wire.base import FileId, VectorStoreId
 from runstead.wire.files import File
 
 AT_ONCE = 16
@@ -55,6 +55,15 @@ async def ingest(means: Means, record: StoreFileRecord) -> int:
             passages=passages,
         )
     )
+
+
+async def has_gone(store: Store, store_id: VectorStoreId, file_id: FileId) -> bool:
+    """Whether nothing of a store's file may be found: it was taken out, cancelled, or could not be read."""
+    try:
+        record = await store.get_store_file(store_id, file_id)
+    except NotFound:
+        return True
+    return ingestion.is_hidden(record.file)
 
 
 def _is_too_long(text: str) -> bool:

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from runstead.domain import ingestion
 from runstead.domain.change import Change
-from runstead.domain.errors import ContentsMissing, EmbeddingFailed, ExtractionFailed, NotFound, Stale, Unavailable
+from runstead.domain.errors import ContentsMissing, EmbeddingFailed, ExtractionFailed, Stale, Unavailable
 from runstead.domain.file_writes import ReplaceStoreFile, StoreFileRecord
-from runstead.executor.ingestion import Means, ingest
+from runstead.executor.ingestion import Means, has_gone, ingest
 from runstead.executor.lease import Lease, LeaseLost
 from runstead.executor.worker import LeaseTimes
 from runstead.journal import Journal
@@ -97,9 +97,7 @@ class Reading:
         self.record = record
 
     async def _forget_if_gone(self) -> None:
-        """Take out of the index what was put there for a store that has lost the file meanwhile."""
+        """Take out of the index what was put there for a store that has lost or cancelled the file meanwhile."""
         store_id, file_id = self.record.file.vector_store_id, self.record.file.id
-        try:
-            await self._means.store.get_store_file(store_id, file_id)
-        except NotFound:
+        if await has_gone(self._means.store, store_id, file_id):
             await self._means.index.drop_file(store_id, file_id)

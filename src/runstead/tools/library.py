@@ -7,7 +7,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runstead.domain import attribute_filter, vector_stores
+from runstead.domain import attribute_filter, ingestion, vector_stores
 from runstead.domain.attribute_filter import Filter
 from runstead.domain.change import Change
 from runstead.domain.chunking import Chunk
@@ -163,6 +163,8 @@ class Library:
             record = await self._store.get_store_file(VectorStoreId(hit.store_id), FileId(hit.file_id))
             file = await self._store.get_file(FileId(hit.file_id))
         except NotFound:
+            return None
+        if ingestion.is_hidden(record.file):
             return None
         attributes = record.file.attributes
         if filter is not None and not attribute_filter.matches(filter, attributes):

@@ -8,13 +8,21 @@ from structlog.testing import capture_logs
 
 from runstead.domain.change import Write
 from runstead.domain.errors import Unavailable
-from runstead.domain.file_writes import DeleteFile, DeleteStoreFile, DeleteVectorStore, SetAttributes
+from runstead.domain.file_writes import (
+    CancelFileBatch,
+    DeleteFile,
+    DeleteStoreFile,
+    DeleteVectorStore,
+    InsertFileBatch,
+    SetAttributes,
+)
 from runstead.executor import index_keeper
 from runstead.executor.index_keeper import IndexKeeper
 from runstead.search.sqlite_index import SqliteIndex
-from tests.contract.file_samples import adding
+from runstead.wire.base import BatchId
+from tests.contract.file_samples import SMALL, adding
 from tests.contract.ingestion.scene import Node, Place, eventually
-from tests.contract.samples import change
+from tests.contract.samples import NOW, change, new_id
 
 
 @pytest.fixture
@@ -105,6 +113,22 @@ async def test_a_round_finds_what_nobody_followed(place: Place, file):
 
         await eventually(is_put_right)
     assert place.extractor.read == ["a.txt", "b.txt"]
+
+
+async def test_a_round_forgets_what_was_cancelled_after_its_reader_died(place: Place, file):
+    """The reader had put it into the index, and not come to say so."""
+    batch = BatchId(new_id("vsfb"))
+    anew = adding(place.vector_store, file, batch=batch, strategy=SMALL)
+    await place.store.commit(change(InsertFileBatch(batch, place.vector_store.id, NOW), anew))
+    await place.store.commit(change(CancelFileBatch(place.vector_store.id, batch, NOW)))
+    assert await place.status(file) == "cancelled"
+    assert await held(place) == {file.id}
+    async with keeping(place):
+
+        async def is_forgotten() -> bool:
+            return await held(place) == set()
+
+        await eventually(is_forgotten)
 
 
 @pytest.mark.parametrize("is_worker", [True, False])

@@ -130,14 +130,21 @@ async def test_what_is_taken_away_while_it_is_read_is_not_in_the_index(place: Pl
     assert await place.index.held(place.vector_store.id) == {}
 
 
-async def test_what_is_taken_away_at_the_last_moment_leaves_the_index_again(place: Place, monkeypatch):
+@pytest.mark.parametrize("how", ["deleted", "cancelled"])
+async def test_what_is_taken_away_at_the_last_moment_leaves_the_index_again(place: Place, monkeypatch, how):
     """After the index has it, and before the row says so."""
-    [file] = await place.add("a.txt")
+    file = await place.uploaded("a.txt")
+    batch, begin = batch_with(place.vector_store, file)
+    await place.store.commit(begin)
+    deletes, cancels = (
+        DeleteStoreFile(place.vector_store.id, file.id),
+        CancelFileBatch(place.vector_store.id, batch, NOW),
+    )
     put, lost = place.index.put, asyncio.Event()
 
     async def put_and_lose(indexed):
         size = await put(indexed)
-        await place.store.commit(change(DeleteStoreFile(place.vector_store.id, file.id)))
+        await place.store.commit(change(deletes if how == "deleted" else cancels))
         assert await place.index.held(place.vector_store.id) == {file.id: "letters"}
         lost.set()
         return size

@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from runstead.bus.local import LocalBus
 from runstead.domain.attribute_filter import Equals
 from runstead.domain.errors import EmbeddingFailed, NotFound, ToolFailed
-from runstead.domain.file_writes import DeleteFile, InsertVectorStore, SetAttributes
+from runstead.domain.file_writes import DeleteFile, InsertVectorStore, ReplaceStoreFile, SetAttributes
 from runstead.journal import Journal
 from runstead.ports import Ranking
 from runstead.tools import library as library_module
@@ -110,6 +111,15 @@ async def test_a_file_that_is_gone_is_not_shown_though_the_index_has_it(place: P
     ids = await read(place, ships="A lighthouse.", boats="Another lighthouse.")
     await place.store.commit(change(DeleteFile(ids["ships"])))
     assert ids["ships"] in await place.found("lighthouse")
+    found = await a_library(place).search([place.vector_store.id], "lighthouse", limit=10, score_threshold=0.0)
+    assert [each.file_id for each in found] == [ids["boats"]]
+
+
+async def test_a_cancelled_file_is_not_shown_though_the_index_has_it(place: Place):
+    ids = await read(place, ships="A lighthouse.", boats="Another lighthouse.")
+    record = await place.store.get_store_file(place.vector_store.id, ids["ships"])
+    cancelled = replace(record, file=replace(record.file, status="cancelled"))
+    await place.store.commit(change(ReplaceStoreFile(cancelled, record)))
     found = await a_library(place).search([place.vector_store.id], "lighthouse", limit=10, score_threshold=0.0)
     assert [each.file_id for each in found] == [ids["boats"]]
 
