@@ -132,7 +132,7 @@ async def _refuse(error: BaseException, request_id: str, send: Send, *, has_begu
         await send({"type": "http.response.body", "body": b"event: error\ndata: %s\n\n" % data})
         return
     headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-    if answer.status == 413:
+    if answer.status in (408, 413):
         # What was not read would be taken for the next request.
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -14,7 +14,7 @@ from runstead.http.api import Api, Call, RunStream, Version
 from runstead.http.bodies import read_json
 from runstead.http.contents import Contents
 from runstead.http.decoding import decode
-from runstead.http.errors import BodyTooLarge, UnknownUrl
+from runstead.http.errors import BodyTooLarge, SenderSilent, UnknownUrl
 from runstead.http.forms import Form
 from runstead.http.operations import Operation
 from runstead.http.queries import parse_query
@@ -94,7 +94,7 @@ class Endpoint:
         form = Form(headers, receive, self._max_upload)
         try:
             answer = await self._operation.handler(self._api, replace(call, form=form))
-        except BodyTooLarge:
+        except (BodyTooLarge, SenderSilent):
             raise
         except InvalidRequest:
             await form.skip_rest()

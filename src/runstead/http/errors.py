@@ -65,6 +65,13 @@ class BodyTooLarge(InvalidRequest):
         super().__init__(f"The body of your request is too large: at most {maximum} bytes are accepted.")
 
 
+class SenderSilent(InvalidRequest):
+    """A body was begun, and nothing more of it comes."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Nothing more of your request came for {seconds:.0f} seconds.")
+
+
 class RangeNotSatisfiable(InvalidRequest):
     """Nothing of what was asked for lies within the contents, which have this many bytes."""
 
@@ -105,6 +112,7 @@ STATUSES: dict[type[BaseException], tuple[int, str]] = {
     NotFound: (404, "invalid_request_error"),
     UnknownUrl: (404, "invalid_request_error"),
     MethodNotSupported: (405, "invalid_request_error"),
+    SenderSilent: (408, "invalid_request_error"),
     BodyTooLarge: (413, "invalid_request_error"),
     RangeNotSatisfiable: (416, "invalid_request_error"),
     ModelFailed: (502, "server_error"),

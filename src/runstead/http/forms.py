@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from runstead.domain.errors import InvalidRequest
-from runstead.http.errors import BodyTooLarge, WrongContentType
+from runstead.http.errors import BodyTooLarge, SenderSilent, WrongContentType
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -76,7 +76,7 @@ class Form:
         self._is_whole = False
 
     async def parts(self) -> AsyncIterator[Part]:
-        """Raises BadForm, BodyTooLarge, ClientDisconnect."""
+        """Raises BadForm, BodyTooLarge, SenderSilent, ClientDisconnect."""
         while (event := await self._next()) is not None:
             if isinstance(event, Part):
                 yield event
@@ -126,7 +126,7 @@ class Form:
             async with asyncio.timeout(SILENCE):
                 message = await self._receive()
         except TimeoutError:
-            raise BadForm(f"nothing of it came for {SILENCE:.0f} seconds") from None
+            raise SenderSilent(SILENCE) from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         piece = message.get("body", b"")

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from runstead.domain.errors import InvalidRequest
 from runstead.http import forms
-from runstead.http.errors import BodyTooLarge
+from runstead.http.errors import BodyTooLarge, SenderSilent
 from runstead.http.forms import BadForm, Form
 
 HEADERS = Headers({"content-type": "multipart/form-data; boundary=xyz"})
@@ -102,7 +102,7 @@ async def test_nobody_waits_for_ever(monkeypatch):
         await asyncio.Event().wait()
         raise AssertionError
 
-    with pytest.raises(BadForm, match="nothing of it came"):
+    with pytest.raises(SenderSilent, match="Nothing more of your request came"):
         await read(Form(HEADERS, silent, 10))
 
 
