@@ -182,7 +182,7 @@ async def data_work():
     limits = structs.replace(LIMITS, memory=512 * 2**20, warm=1)
     sessions = Sessions(local("bubblewrap", limits, Machine(environment=found)), limits)
     sessions.start()
-    await until(lambda: sessions.warm == 1, 60)
+    await until(lambda: sessions.warm == 1, 120)
     yield Asked(sessions)
     await sessions.close()
 
@@ -214,6 +214,6 @@ async def test_a_table_becomes_a_plot_and_a_clean_file(data_work):
 async def test_every_package_can_be_imported(data_work):
     modules = "bs4 lxml matplotlib networkx numpy openpyxl pandas PIL pypdf docx yaml sklearn scipy seaborn sympy tabulate xlsxwriter"
 
-    outcome = await data_work("\n".join(f"import {name}" for name in modules.split()), timeout=60)
+    outcome = await data_work("\n".join(f"import {name}" for name in modules.split()), timeout=120)
 
     assert (outcome.logs, outcome.is_error) == ("", False)
