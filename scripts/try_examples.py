@@ -1,6 +1,7 @@
 """Runs the examples of a language, as they stand, against a server whose model says what each of them needs.
 
-`python -m scripts.stage python -m scripts.try_examples node examples/node/{}.mjs`: the braces stand for the example.
+`python -m scripts.stage python -m scripts.try_examples switch,streaming node examples/node/{}.mjs`: the braces stand for the
+example.
 """
 
 import json
@@ -40,6 +41,14 @@ EXAMPLES = [
         ('The model calls get_weather({"city": "Oslo"})', "It is 12 degrees in Oslo, and clear."),
     ),
     Example("streaming", [{"text": WORDS}], (f"{WORDS}\n",)),
+    Example(
+        "documents",
+        [
+            {"tool_calls": [{"name": "file_search", "arguments": '{"query": "Oslo closed"}'}]},
+            {"text": "It is closed in July【0:0†source】."},
+        ],
+        ("1 of 1 files can be searched.", "It is closed in July [1].", "[1] handbook.txt"),
+    ),
 ]
 
 
@@ -63,16 +72,17 @@ def trouble_with(example: Example, command: list[str]) -> str | None:
     return f"it did not print {missing[0]!r}, but {done.stdout!r}" if missing else None
 
 
-def main(command: list[str]) -> int:
+def main(names: str, command: list[str]) -> int:
     passed = 0
-    for example in EXAMPLES:
+    wanted = [next(each for each in EXAMPLES if each.name == name) for name in names.split(",")]
+    for example in wanted:
         trouble = trouble_with(example, command)
         passed += trouble is None
         print(f"ok: {example.name}" if trouble is None else f"not ok: {example.name}: {trouble}")
-    failed = len(EXAMPLES) - passed
+    failed = len(wanted) - passed
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return int(failed > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
