@@ -112,6 +112,7 @@ class Bubblewrap:
             if self._executable < 0:
                 self._executable = os.open(self._program, os.O_RDONLY | os.O_CLOEXEC)
             machine.lay_out(self._warden.folder)
+            self._cgroups = cgroups.proven(self._cgroups, self._warden.token, self._limits)
             machine.remove_stale_groups(self._cgroups)
             await self._show(chosen)
         except OSError as error:

@@ -6,6 +6,7 @@ that we are in ourselves, since a group with members cannot hand controllers on.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -94,6 +95,24 @@ def find(chosen: Path | None = None, own: str | None = None, mount: Path = MOUNT
     if "" in places:
         return _second([(mount / places[""].lstrip("/")).parent])
     return NONE
+
+
+def proven(cgroups: Cgroups, token: str, limits: Limits) -> Cgroups:
+    """The same if groups can really be made there and take their limits, else none: permissions alone tell little."""
+    groups = cgroups.groups(f"{token}-trial", limits)
+    try:
+        for group in groups:
+            Path(group.path).mkdir()
+            for name, value in group.set:
+                if name in group.needed:
+                    (Path(group.path) / name).write_text(value, encoding="utf-8")
+    except OSError:
+        return NONE
+    finally:
+        for group in groups:
+            with suppress(OSError):
+                Path(group.path).rmdir()
+    return cgroups
 
 
 def remove(cgroups: Cgroups, token: str) -> bool:

@@ -115,6 +115,7 @@ class Gvisor:
             if self._executable < 0:
                 self._executable = os.open(self._program, os.O_RDONLY | os.O_CLOEXEC)
             machine.lay_out(self._warden.folder)
+            self._cgroups = cgroups.proven(self._cgroups, self._warden.token, self._limits)
             machine.remove_stale_groups(self._cgroups)
             if self._users.are_chosen:
                 self._reached = await self._warden.reach(self._sources(self._interpreter))

@@ -32,8 +32,12 @@ REMEDIES = (
         "in a container, start it with an unmasked /proc (Docker: --security-opt systempaths=unconfined)",
     ),
     (
-        "Operation not permitted (spawn)",
+        "Operation not permitted (",
         "the server is root and may not become another user: run it as a user of its own",
+    ),
+    (
+        "Invalid argument (",
+        "the server is root in a container whose users do not go that far: set RUNSTEAD_SANDBOX_UIDS to some that do",
     ),
 )
 

@@ -90,6 +90,16 @@ def test_a_machine_without_any_has_none(tmp_path):
     assert cgroups.find(own="0::/x\n", mount=tmp_path) == cgroups.NONE
 
 
+def test_groups_that_take_no_limits_are_none(tmp_path):
+    folder = second(tmp_path / "delegated", "memory pids", "memory pids")
+    found = cgroups.find(folder, own="0::/\n", mount=tmp_path)
+
+    # Plain folders are no cgroups: what was written stays as files, and the trial's folder cannot be removed.
+    assert cgroups.proven(found, "7-x", LIMITS) == found
+    assert cgroups.proven(found, "7-x", LIMITS) == cgroups.NONE
+    assert cgroups.proven(cgroups.NONE, "7-x", LIMITS) == cgroups.NONE
+
+
 def test_groups_of_the_dead_are_swept_and_of_the_living_not(tmp_path):
     folder = second(tmp_path / "delegated", "cpuset memory pids", "memory pids")
     for name in ("runstead-sandbox-7-a-1", "runstead-sandbox-8-b-1", "somebody-elses"):
