@@ -68,7 +68,10 @@ class Story:
             TakeRun(self._changed(was), was),
             TakeRun(self._changed(was), was),
             InsertStep(step),
-            ReplaceStep(replace(step, step=replace(step.step, status="completed"))),
+            ReplaceStep(
+                replace(step, left_out=1, step=replace(step.step, status=self._choice(("in_progress", "completed")))),
+                was=replace(step, left_out=self._choice((0, 0, 1))),
+            ),
             InsertMessage(message),
             AddMessage(message),
             SetRunMetadata(thread.id, record.run.id, {"k": self._choice("abc")}),

@@ -255,7 +255,7 @@ async def test_a_replaced_step_keeps_its_place(store: Store) -> None:
     await store.commit(change(InsertStep(first), InsertStep(second)))
     done = replace(first, step=replace(first.step, status="completed"), call_usage=None, left_out=9)
 
-    await store.commit(change(ReplaceStep(done)))
+    await store.commit(change(ReplaceStep(done, was=first)))
 
     assert await store.list_steps(record.run.id) == [done, second]
 
@@ -266,8 +266,8 @@ async def test_a_step_needs_its_run_and_a_replaced_step_its_row(store: Store) ->
 
     with pytest.raises(NotFound, match=f"No run found with id '{record.run.id}'"):
         await store.commit(change(InsertStep(step)))
-    with pytest.raises(NotFound, match=f"No run step found with id '{step.step.id}'"):
-        await store.commit(change(ReplaceStep(step)))
+    with pytest.raises(Stale):
+        await store.commit(change(ReplaceStep(step, was=step)))
 
 
 async def test_what_is_known_of_built_in_calls_is_kept_beside_their_step(store: Store) -> None:

@@ -26,6 +26,7 @@ from runstead.domain.change import (
     Write,
 )
 from runstead.domain.errors import NotFound, Stale, ThreadHasActiveRun, ThreadLocked
+from runstead.domain.file_writes import TouchVectorStore
 from runstead.domain.records import ACTIVE, RunRecord, StepRecord, with_metadata
 from runstead.ports import Snapshot
 from runstead.wire.assistants import Assistant
@@ -70,10 +71,8 @@ class Database:
                 self._take_run(record, was, now, undo)
             case InsertStep(step):
                 self._insert_step(step, undo)
-            case ReplaceStep(step):
-                if step.step.id not in self.steps:
-                    raise NotFound("run step", step.step.id)
-                _put(self.steps, step.step.id, step, undo)
+            case ReplaceStep(step, was_step):
+                self._replace_step(step, was_step, undo)
             case InsertMessage(message):
                 self._insert_message(message, undo)
             case AddMessage(message):
@@ -93,6 +92,8 @@ class Database:
                 _put(self.threads, thread.id, thread, undo)
             case DeleteThread(id):
                 self._delete_thread(id, undo)
+            case TouchVectorStore():
+                pass
             case InsertAssistant(assistant):
                 _put(self.assistants, assistant.id, assistant, undo)
             case _:
@@ -151,6 +152,13 @@ class Database:
             raise Stale(f"run step {step.step.id}")
         if step.step.run_id not in self.runs:
             raise NotFound("run", step.step.run_id)
+        _put(self.steps, step.step.id, step, undo)
+
+    def _replace_step(self, step: StepRecord, was: StepRecord, undo: Undo) -> None:
+        stored = self.steps.get(was.step.id)
+        # By its status and by what it keeps beside the step that is shown.
+        if stored is None or stored.step.status != was.step.status or replace(stored, step=was.step) != was:
+            raise Stale(f"run step {was.step.id}")
         _put(self.steps, step.step.id, step, undo)
 
     def _insert_message(self, message: Message, undo: Undo) -> None:

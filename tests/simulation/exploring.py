@@ -21,6 +21,7 @@ from tests.simulation.line import Request
 from tests.simulation.model import BY_NAME, HELLO, Script
 from tests.simulation.process import Means
 from tests.simulation.scripted_clients import ScriptedClients
+from tests.simulation.tools import DEED, PROMPT, Deed
 from tests.simulation.witness import Broken
 from tests.simulation.world import World
 
@@ -39,6 +40,7 @@ class Small(Struct, frozen=True):
     processes: int = 2
     faults: int = 1
     scripts: tuple[str, ...] = ()
+    deeds: tuple[str, ...] = ()
     creates: int = 1
     cancels: bool = False
     deletes: bool = False
@@ -63,6 +65,7 @@ class Explorer:
         self._world = world
         self._kill = kill
         self._scripts = [BY_NAME[name] for name in small.scripts]
+        self._deeds = [DEED[name] for name in small.deeds]
         self.pending: list[tuple[str, Callable[[], None], Request | None]] = []
         self.late = 0
 
@@ -88,14 +91,15 @@ class Explorer:
     def script(self) -> Script:
         return self._scripts.pop(0) if self._scripts else HELLO
 
+    def deed(self) -> Deed:
+        return self._deeds.pop(0) if self._deeds else PROMPT
+
     async def silence(self, process: int, seconds: float) -> None:
         if seconds:
             await asyncio.sleep(seconds)
             return
         beat = self._world.loop.create_future()
-        self.pending.append(
-            (f"p{process} hears the model", lambda: None if beat.done() else beat.set_result(None), None)
-        )
+        self.pending.append((f"p{process} hears", lambda: None if beat.done() else beat.set_result(None), None))
         await beat
 
     def options(self, *, with_faults: bool) -> list[Option]:
@@ -117,7 +121,7 @@ class Explorer:
 
     def _misfortunes(self, entry: tuple[str, Callable[[], None], Request | None]) -> list[Option]:
         label, _, request = entry
-        if label.endswith("hears the model"):
+        if label.endswith("hears"):
             return []
         if request is None:
             return [Option(f"{label} is lost", self._taking(entry, lambda: None), is_fault=True)]
@@ -181,6 +185,8 @@ class Path:
         world.is_alone = small.processes == 1
         if world.trace is not None:
             world.loop.tell = world.tell
+        if small.deeds:
+            world.give_tools()
         network = world.network = Explorer(world, small, self._kill)
         world.chaos = Chaos(world, [])
         clients = world.clients = ScriptedClients(world, small)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from runstead.executor import heartbeat, lease, model_call, reconciler, run_driver, worker
+from runstead.executor import heartbeat, lease, model_call, reconciler, run_driver, tool_call, worker
 from tests.simulation.loop import Loop
 from tests.simulation.model import Bug
 
-MODULES: tuple[ModuleType, ...] = (heartbeat, lease, model_call, reconciler, run_driver, worker)
+MODULES: tuple[ModuleType, ...] = (heartbeat, lease, model_call, reconciler, run_driver, tool_call, worker)
 
 
 def _loop() -> Loop:

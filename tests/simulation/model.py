@@ -28,8 +28,14 @@ class Script(Struct, frozen=True):
     beats: tuple[Beat, ...]
 
 
-def _calling(name: str) -> tuple[Beat, ...]:
-    return ([pieces(piece(name, "{}", index=0, id="call_x"), finish="tool_calls")],)
+def _calling(*names: str) -> tuple[Beat, ...]:
+    asked = [
+        piece(name, ARGUMENTS.get(name, "{}"), index=index, id=f"call_{index}") for index, name in enumerate(names)
+    ]
+    return ([pieces(*asked, finish="tool_calls")],)
+
+
+ARGUMENTS = {"code_interpreter": '{"code": "1"}', "file_search": '{"query": "what"}'}
 
 
 HEL: Sequence[ChatChunk] = [words("Hel")]
@@ -48,7 +54,16 @@ SCRIPTS = (
     Script("fails", (HEL, ModelFailed)),
     Script("breaks", (HEL, Bug)),
 )
-BY_NAME = {script.name: script for script in SCRIPTS}
+CODE, SEARCH = "code_interpreter", "file_search"
+TOOL_SCRIPTS = (
+    Script("runs code", _calling(CODE)),
+    Script("searches", _calling(SEARCH)),
+    Script("words, then code", (HEL, *_calling(CODE))),
+    Script("runs code twice and searches", _calling(CODE, SEARCH, CODE)),
+    Script("runs code and calls", _calling("f", CODE)),
+    Script("searches twice and calls", _calling(SEARCH, "g", SEARCH)),
+)
+BY_NAME = {script.name: script for script in SCRIPTS + TOOL_SCRIPTS}
 
 
 class Model:
@@ -64,7 +79,7 @@ class Model:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Sequence[ChatChunk], None]:
         network = self._world.network
         script = network.script()
-        self._world.witness.asked(self._process)
+        self._world.witness.asked(self._process, request)
         for beat in script.beats:
             if isinstance(beat, float):
                 await network.silence(self._process, beat)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from tests.simulation.line import Request
-from tests.simulation.model import HELLO, SCRIPTS, Script
+from tests.simulation.model import HELLO, SCRIPTS, TOOL_SCRIPTS, Script
+from tests.simulation.tools import DEEDS, PROMPT, Deed
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,6 +28,9 @@ class Network(Protocol):
 
     def script(self) -> Script:
         """What the model says next."""
+
+    def deed(self) -> Deed:
+        """What comes of the next call of a tool."""
 
     async def silence(self, process: int, seconds: float) -> None:
         """The model takes its time."""
@@ -119,7 +123,12 @@ class Dice:
             self._loop.call_later(delay, deliver, context=self._world.outside)
 
     def script(self) -> Script:
-        return HELLO if self._throw() < self.weather.only_hello else self._rng.choice(SCRIPTS)
+        if self._throw() < self.weather.only_hello:
+            return HELLO
+        return self._rng.choice(TOOL_SCRIPTS if self._throw() < self._world.wants_tools else SCRIPTS)
+
+    def deed(self) -> Deed:
+        return PROMPT if self._throw() < max(0.3, self.weather.only_hello) else self._rng.choice(DEEDS)
 
     async def silence(self, process: int, seconds: float) -> None:
         if seconds:

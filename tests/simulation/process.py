@@ -18,11 +18,11 @@ from runstead.journal import Journal
 from runstead.ports import Bus, Store
 from runstead.ports import Model as ModelPort
 from runstead.store.postgres_clock import DatabaseClock
-from runstead.tools.toolbox import Toolbox
 from tests.simulation.bus import ProcessBus
 from tests.simulation.line import Line
 from tests.simulation.loop import PROCESS, Loop
 from tests.simulation.model import Model
+from tests.simulation.tools import a_toolbox
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -99,7 +99,7 @@ class Process:
             model=cast("ModelPort", Model(world, number)),
             clock=self.clock,
             max_model_calls=6,
-            toolbox=Toolbox(),
+            toolbox=a_toolbox(world, number),
         )
         self.worker = Worker(tools, owner=self.owner, capacity=means.capacity, times=LeaseTimes.of(LEASE_FOR))
         given: dict[str, Any] = {

@@ -6,6 +6,7 @@ a fence that is broken, in the model or in the product, is found here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,11 @@ from runstead.domain.change import (
 )
 from runstead.domain.records import ACTIVE, RunRecord, StepRecord
 from runstead.domain.run_lifecycle import NEXT, POISON_AFTER, TERMINAL
+from runstead.executor.run_driver import RunDriver
 from runstead.wire.base import RunId, StepId
+from runstead.wire.chat import ChatRequest
 from runstead.wire.events import StreamEvent
+from runstead.wire.run_steps import CodeInterpreterToolCall, FileSearchToolCall, LogOutput, ToolCall, ToolCalls
 from runstead.wire.runs import Run, RunStatus
 from tests.simulation.process import START
 from tests.unit.domain.stream_rules import BrokenStream, StreamRules
@@ -36,6 +40,22 @@ ENDS = frozenset(f"thread.run.{status}" for status in TERMINAL)
 RESTS = ENDS | {"thread.run.requires_action"}
 CLOCKS_DIFFER_BY = 1.0
 """Seconds that a lease may seem over to somebody before it is."""
+
+
+def _calls(record: StepRecord) -> dict[str, ToolCall]:
+    details = record.step.step_details
+    return {call.id: call for call in details.tool_calls} if isinstance(details, ToolCalls) else {}
+
+
+def _outputs(call: ToolCall) -> list[str]:
+    """What the model surely has to read of a call's result."""
+    match call:
+        case CodeInterpreterToolCall(code_interpreter=code):
+            return [output.logs for output in code.outputs if isinstance(output, LogOutput)]
+        case FileSearchToolCall(file_search=search):
+            return [part.text for result in search.results or () for part in result.content or ()]
+        case _:
+            return [] if call.function.output is None else [call.function.output]
 
 
 class Broken(AssertionError):
@@ -65,6 +85,7 @@ class Witness:
         self._last_seq: dict[tuple[RunId, int], int] = {}
         self._story_ended: dict[RunId, int] = {}
         self.calls = 0
+        self.performed = 0
         self.is_over = False
 
     # What is written
@@ -91,12 +112,11 @@ class Witness:
                     )
                     self._judge_new_step(step)
                     self.steps[step.step.id] = step
-                case ReplaceStep(step):
+                case ReplaceStep(step, _):
                     self._demand(
                         step.step.run_id in fenced, f"a step of {step.step.run_id} was written without a fence"
                     )
-                    before = self.steps[step.step.id]
-                    self._demand(before.step.status == "in_progress", f"{step.step.id} was written after its end")
+                    self._judge_step(self.steps[step.step.id], step)
                     self.steps[step.step.id] = step
                 case InsertMessage(message) if message.run_id is not None:
                     self._demand(message.run_id in fenced, f"a message of {message.run_id} was written without a fence")
@@ -177,6 +197,16 @@ class Witness:
                     f"model call {new.model_call} of {new.step.run_id} was stored twice ({new.step.type})",
                 )
 
+    def _judge_step(self, before: StepRecord, after: StepRecord) -> None:
+        id = before.step.id
+        self._demand(before.step.status == "in_progress", f"{id} was written after its end")
+        has, had = _calls(after), _calls(before)
+        self._demand(list(has) == list(had), f"{id} holds other calls than before")
+        for call_id, notes in before.notes.items():
+            if notes.is_done:
+                is_kept = after.notes.get(call_id) == notes and has[call_id] == had[call_id]
+                self._demand(is_kept, f"the result of {call_id} was stored and overwritten")
+
     def _forget(self, thread_id: str) -> None:
         gone = [id for id, record in self.runs.items() if record.run.thread_id == thread_id]
         for id in gone:
@@ -216,9 +246,42 @@ class Witness:
         if self._world.trace is not None:
             self._world.tell(f"p{process} says {', '.join(f'{e.epoch}.{e.seq} {e.name}' for e in events)}")
 
-    def asked(self, process: int) -> None:
+    def asked(self, process: int, request: ChatRequest) -> None:
         """A process asks the model."""
         self.calls += 1
+        told = [message.tool_call_id for message in request.messages if message.role == "tool"]
+        self._demand(len(told) == len(set(told)), f"p{process} told the model of a call twice: {told}")
+        driver = self._driver(process)
+        if driver is None or not driver.lease.is_valid:
+            return
+        for step in self.steps.values():
+            if step.step.run_id == driver.record.run.id and step.step.status == "completed":
+                for call_id, call in _calls(step).items():
+                    self._demand(call_id in told, f"p{process} did not tell the model of {call_id}")
+                    for output in _outputs(call):
+                        self._demand(
+                            any(output in str(m.content) for m in request.messages if m.tool_call_id == call_id),
+                            f"p{process} told the model something else than the result of {call_id}",
+                        )
+
+    def performing(self, process: int, run_id: RunId, call_id: str) -> None:
+        """A process begins a call of a built-in tool."""
+        self.performed += 1
+        driver = self._world.processes[process].worker.drivers.get(run_id)
+        if driver is None or not driver.lease.is_valid or run_id not in self.runs:
+            # Whoever woke up late does it for nobody: what comes of it meets the fence.
+            return
+        holding = [step for step in self.steps.values() if step.step.run_id == run_id and call_id in step.notes]
+        self._demand(bool(holding), f"p{process} performs {call_id} before it is stored that it shall be")
+        self._demand(
+            not holding[0].notes[call_id].is_done, f"p{process} performs {call_id} again, which has its result"
+        )
+        self._demand(holding[0].step.status == "in_progress", f"p{process} performs {call_id} of a step that has ended")
+
+    def _driver(self, process: int) -> RunDriver | None:
+        """Whoever speaks."""
+        task = asyncio.current_task()
+        return self._world.processes[process].worker.drivers.get(RunId(task.get_name())) if task else None
 
     # What clients are told
 

@@ -9,6 +9,7 @@ from random import Random
 
 from runstead.wire.base import ThreadId
 from runstead.wire.threads import Thread
+from runstead.wire.tools import CodeInterpreterTool, FileSearchResources, FileSearchTool, ToolResources
 from tests.simulation.bus import Post
 from tests.simulation.chaos import Chaos
 from tests.simulation.clients import Clients
@@ -20,7 +21,12 @@ from tests.simulation.scripted_clients import ScriptedClients
 from tests.simulation.witness import Witness
 from tests.unit.domain.making import assistant, function_tool
 
-ASSISTANT = assistant(tools=[function_tool("f"), function_tool("g")])
+FUNCTIONS = [function_tool("f"), function_tool("g")]
+ASSISTANT = assistant(tools=FUNCTIONS)
+WITH_TOOLS = assistant(
+    tools=[CodeInterpreterTool(), *FUNCTIONS, FileSearchTool()],
+    tool_resources=ToolResources(file_search=FileSearchResources(["vs_1"])),
+)
 
 
 class World:
@@ -39,12 +45,18 @@ class World:
         self.witness = Witness(self)
         self.is_alone = False
         self.is_healed = False
+        self.wants_tools = 0.0
+        """How often a model that has built-in tools uses them."""
         self.database.assistants[ASSISTANT.id] = ASSISTANT
 
     def new_thread(self) -> ThreadId:
         thread = Thread(id=ThreadId(f"thread_{len(self.database.threads) + 1}"), created_at=int(START))
         self.database.threads[thread.id] = thread
         return thread.id
+
+    def give_tools(self) -> None:
+        """From now on runs have built-in tools."""
+        self.database.assistants[WITH_TOOLS.id] = WITH_TOOLS
 
     def in_(self, seconds: float, act: Callable[[], object]) -> None:
         self.loop.call_later(seconds, act, context=self.outside)

@@ -114,9 +114,14 @@ class InsertStep(Struct, frozen=True):
 
 
 class ReplaceStep(Struct, frozen=True):
-    """A step as it shall be."""
+    """A step as it shall be. Stale unless its status and what is known of its calls are still those of `was`.
+
+    The run's fence is not enough: a commit that is carried out late, after its sender tried again and went on, comes
+    under the same lease.
+    """
 
     record: StepRecord
+    was: StepRecord
 
 
 Write = (

@@ -54,7 +54,7 @@ def conclude(record: RunRecord, step: StepRecord, performed: Performed, *, now: 
     said: list[Said] = speech.of_outputs(step.step.id, place, performed.call)
     progressed = replace(record, lost_leases=0)
     if next_call(known) is not None:
-        return Concluded((ReplaceRun(progressed, was=record), ReplaceStep(known)), said, progressed)
+        return Concluded((ReplaceRun(progressed, was=record), ReplaceStep(known, was=step)), said, progressed)
     progressed = replace(progressed, has_open_calls=False)
     if awaited := turn.awaited_calls(calls):
         progressed = run_lifecycle.require_action(progressed, awaited)
@@ -62,7 +62,7 @@ def conclude(record: RunRecord, step: StepRecord, performed: Performed, *, now: 
     else:
         known = replace(known, step=_ended(known, "completed", now))
         said.append(speech.of_step(known.step))
-    return Concluded((ReplaceRun(progressed, was=record), ReplaceStep(known)), said, progressed)
+    return Concluded((ReplaceRun(progressed, was=record), ReplaceStep(known, was=step)), said, progressed)
 
 
 def cut(
@@ -72,7 +72,7 @@ def cut(
     ended = run_lifecycle.end(record, signal, now=now, error=error)
     closed = replace(step, step=_ended(step, turn.STEP_AFTER[signal], now, error))
     said = [speech.of_step(closed.step), speech.of_run(ended.run)]
-    return Concluded((ReplaceRun(ended, was=record), ReplaceStep(closed)), said, ended)
+    return Concluded((ReplaceRun(ended, was=record), ReplaceStep(closed, was=step)), said, ended)
 
 
 def _ended(record: StepRecord, status: StepStatus, now: float, error: LastError | None = None) -> RunStep:

@@ -30,7 +30,7 @@ def submit(record: RunRecord, steps: Sequence[StepRecord], body: SubmitToolOutpu
     done = _answered(open_step, outputs, int(now))
     said: list[Said] = [speech.of_step(done.step), speech.of_run(requeued.run)]
     return Change(
-        writes=(ReplaceRun(requeued, was=record), ReplaceStep(done)),
+        writes=(ReplaceRun(requeued, was=record), ReplaceStep(done, was=open_step)),
         run_id=run.id,
         events=speech.numbered(said, epoch=requeued.epoch),
         offers=(run.id,),
@@ -86,12 +86,12 @@ def cancel(record: RunRecord, steps: Sequence[StepRecord], *, now: float) -> Cha
         # Not merely marked: the run as it was read is written, and its driver may have stored a round since.
         return Change(writes=(TakeRun(asked, was=record),), run_id=run.id, signals=signals, offers=offers)
     ended = _raised(run_lifecycle.end(record, "cancel_requested", now=now))
-    closed = [_closed(step, "cancelled", int(now)) for step in steps if step.step.status == "in_progress"]
+    closed = _closed(steps, "cancelled", int(now))
     said: list[Said] = [("thread.run.cancelling", replace(run, status="cancelling", required_action=None))]
-    said += [speech.of_step(step.step) for step in closed]
+    said += [speech.of_step(write.record.step) for write in closed]
     said.append(speech.of_run(ended.run))
     return Change(
-        writes=(ReplaceRun(ended, was=record), *map(ReplaceStep, closed)),
+        writes=(ReplaceRun(ended, was=record), *closed),
         run_id=run.id,
         events=speech.numbered(said, epoch=ended.epoch),
     )
@@ -100,11 +100,11 @@ def cancel(record: RunRecord, steps: Sequence[StepRecord], *, now: float) -> Cha
 def expire(record: RunRecord, steps: Sequence[StepRecord], closings: Sequence[Said], *, now: float) -> Change:
     """A run that met its deadline while nobody held it; `closings` close what a dead worker left open in the stream."""
     ended = _raised(run_lifecycle.end(record, "deadline_passed", now=now))
-    closed = [_closed(step, "expired", int(now)) for step in steps if step.step.status == "in_progress"]
-    said: list[Said] = [*closings, *(speech.of_step(step.step) for step in closed)]
+    closed = _closed(steps, "expired", int(now))
+    said: list[Said] = [*closings, *(speech.of_step(write.record.step) for write in closed)]
     said.append(speech.of_run(ended.run))
     return Change(
-        writes=(TakeRun(ended, was=record), *map(ReplaceStep, closed)),
+        writes=(TakeRun(ended, was=record), *closed),
         run_id=record.run.id,
         events=speech.numbered(said, epoch=ended.epoch),
     )
@@ -114,7 +114,12 @@ def _raised(record: RunRecord) -> RunRecord:
     return replace(record, epoch=record.epoch + 1)
 
 
-def _closed(record: StepRecord, status: str, now: int) -> StepRecord:
+def _closed(steps: Sequence[StepRecord], status: str, now: int) -> list[ReplaceStep]:
+    """What closes those that are open."""
     moment = {"cancelled": {"cancelled_at": now}, "expired": {"expired_at": now}}[status]
-    step: RunStep = replace(record.step, status=status, usage=record.call_usage, **moment)
-    return replace(record, step=step)
+    writes = []
+    for record in steps:
+        if record.step.status == "in_progress":
+            step: RunStep = replace(record.step, status=status, usage=record.call_usage, **moment)
+            writes.append(ReplaceStep(replace(record, step=step), was=record))
+    return writes

@@ -11,7 +11,7 @@ import structlog
 from msgspec import Struct
 
 from runstead.domain import builtin, speech, takeover, tool_turn, turn
-from runstead.domain.change import Change, ReplaceRun
+from runstead.domain.change import Change, InsertStep, ReplaceRun, ReplaceStep
 from runstead.domain.errors import NotFound, Stale, ToolFailed, Unavailable
 from runstead.domain.records import RunRecord, with_metadata
 from runstead.domain.run_lifecycle import Signal, release
@@ -221,7 +221,11 @@ class RunDriver:
             except Stale:
                 self.record = await self._reread()
                 if self.record.run.status != "cancelling":
-                    raise LeaseLost from None
+                    if not await self._is_stored(concluded):
+                        raise LeaseLost from None
+                    # An earlier try was carried out, and the store's answer was lost.
+                    self._emit(concluded.said)
+                    return
                 if outcome.step is not None and not is_overtaken and not self.record.has_open_calls:
                     # The tool's result was stored, and the store's answer was lost.
                     self._emit([said for said in concluded.said if said[0] not in speech.RUN_EVENTS])
@@ -236,6 +240,12 @@ class RunDriver:
             # What was learned while the store was at work is newer than the conclusion.
             self.record = with_metadata(concluded.record, self.record.run.metadata)
             return
+
+    async def _is_stored(self, concluded: Concluded) -> bool:
+        """Whether the steps of a conclusion are what the rows have."""
+        stored = await self._patiently(self._tools.store.list_steps, self.record.run.id)
+        steps = [write.record for write in concluded.writes if isinstance(write, InsertStep | ReplaceStep)]
+        return bool(steps) and all(step in stored for step in steps)
 
     def _overtaken(self, outcome: Outcome, concluded: Concluded) -> Concluded:
         """What is stored in place of an answer because a cancellation came first."""

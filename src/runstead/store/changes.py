@@ -27,7 +27,7 @@ from runstead.domain.change import (
 )
 from runstead.domain.errors import NotFound, RunsteadError, Stale, ThreadHasActiveRun, ThreadLocked
 from runstead.domain.file_writes import FileWrite
-from runstead.domain.records import ACTIVE, RunRecord
+from runstead.domain.records import ACTIVE, RunRecord, StepRecord
 from runstead.store import rows, statements
 from runstead.store.file_changes import file_steps, holding
 from runstead.store.steps import REMEMBERED_FOR, Ask, Insert, Step, Swap, Sweep, Touch
@@ -122,9 +122,8 @@ def steps(write: Write, now: float) -> list[Step]:
             row = rows.step_row(step_record)
             stale = Stale(f"run step {row['id']}")
             return [Insert(statements.INSERT_STEP, row, stale, NotFound("run", row["run_id"]))]
-        case ReplaceStep(step_record):
-            row = rows.step_row(step_record)
-            return [Touch(statements.REPLACE_STEP, row, NotFound("run step", row["id"]))]
+        case ReplaceStep(step_record, was_step):
+            return [_replacing_step(step_record, was_step)]
         case unreachable:
             assert_never(unreachable)
 
@@ -160,6 +159,20 @@ def _inserting_run(record: RunRecord, now: float) -> list[Step]:
 def _replacing_run(statement: str, record: RunRecord, was: RunRecord, now: float) -> Touch:
     row = rows.run_row(record, now) | rows.fence(was)
     return Touch(statement, row, Stale(f"run {record.run.id}"))
+
+
+def _replacing_step(record: StepRecord, was: StepRecord) -> Swap:
+    """Judged by what its row keeps beside it: every result changes that, and not every one changes what is shown."""
+    row, known = rows.step_row(record) | {"was_status": was.step.status}, rows.step_extra(was)
+    return Swap(
+        statements.GET_STEP_EXTRA,
+        statements.REPLACE_STEP,
+        row,
+        rows.encode(known),
+        lambda extra: rows.decode_step_extra(extra) == known,
+        Stale(f"run step {record.step.id}"),
+        "extra",
+    )
 
 
 def _forgetting(statement: str, now: float) -> Sweep:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Self
 
+from msgspec import structs
+
 from runstead.domain.change import Change
 from runstead.domain.errors import Stale
 from runstead.domain.records import RunRecord
@@ -86,7 +88,7 @@ class PostgresStore(SqlReads):
         found = await self.find_row(swap.get, swap.row)
         if found is None or not swap.is_unchanged(found[0]):
             raise swap.refusal
-        as_found = Swap(swap.get, swap.replace, swap.row, found[0].encode(), swap.is_unchanged, swap.refusal)
+        as_found = structs.replace(swap, was=found[0].encode())
         return [as_found if step is swap else step for step in plan]
 
     async def renew(self, owner: str, lease_until: float) -> dict[RunId, tuple[int, RunStatus]]:

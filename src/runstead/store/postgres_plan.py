@@ -103,9 +103,9 @@ def _spelled(step: Step) -> tuple[str, str, dict[str, object]]:
             return "i", statement, row
         case Touch(statement, row, _):
             return "t", statement, row
-        case Swap(_, replace, row, was, _, _):
+        case Swap(_, replace, row, was, _, _, column):
             # By bytes, in the statement itself; who meets no row looks at the value (see PostgresStore.commit).
-            return "t", f"{replace} AND body = :was_body", row | {"was_body": was}
+            return "t", f"{replace} AND {column} = :was_{column}", row | {f"was_{column}": was}
         case Sweep(statement, row):
             # As a question that finds nothing: `apply_changes` refuses any other statement that meets no row.
             return "a", f"WITH swept AS ({statement}) SELECT NULL", row

@@ -53,7 +53,7 @@ decode_step = msgspec.json.Decoder(RunStep).decode
 _decode_run = msgspec.json.Decoder(Run).decode
 _decode_metadata = msgspec.json.Decoder(dict[str, str]).decode
 _decode_run_extra = msgspec.json.Decoder(RunExtra).decode
-_decode_step_extra = msgspec.json.Decoder(StepExtra).decode
+decode_step_extra = msgspec.json.Decoder(StepExtra).decode
 
 
 def object_row(stored: Assistant | Thread) -> Row:
@@ -144,13 +144,17 @@ def step_row(record: StepRecord) -> Row:
         "type": step.type,
         "status": step.status,
         "body": encode(step),
-        "extra": encode(StepExtra(record.model_call, record.call_usage, record.left_out, record.notes)),
+        "extra": encode(step_extra(record)),
     }
+
+
+def step_extra(record: StepRecord) -> StepExtra:
+    return StepExtra(record.model_call, record.call_usage, record.left_out, record.notes)
 
 
 def step_record_of(row: Sequence[Any]) -> StepRecord:
     """A record from (body, extra)."""
-    extra = _decode_step_extra(row[1])
+    extra = decode_step_extra(row[1])
     return StepRecord(
         step=decode_step(row[0]),
         model_call=extra.model_call,

@@ -22,7 +22,7 @@ def carry_out(connection: sqlite3.Connection, step: Step) -> None:
         case Touch(statement, row, refusal):
             if connection.execute(statement, row).rowcount == 0:
                 raise refusal
-        case Swap(get, replace, row, _, is_unchanged, refusal):
+        case Swap(get, replace, row, _, is_unchanged, refusal, _):
             found = connection.execute(get, row).fetchone()
             if found is None or not is_unchanged(found[0]):
                 raise refusal

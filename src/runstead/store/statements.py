@@ -155,8 +155,10 @@ INSERT INTO run_steps (id, run_id, thread_id, type, status, body, extra)
 VALUES (:id, :run_id, :thread_id, :type, :status, :body, :extra)
 """
 REPLACE_STEP: Final = """
-UPDATE run_steps SET type = :type, status = :status, body = :body, extra = :extra WHERE id = :id AND run_id = :run_id
+UPDATE run_steps SET type = :type, status = :status, body = :body, extra = :extra
+ WHERE id = :id AND run_id = :run_id AND status = :was_status
 """
+GET_STEP_EXTRA: Final = "SELECT extra FROM run_steps WHERE id = :id AND run_id = :run_id AND status = :was_status"
 GET_STEP: Final = "SELECT body FROM run_steps WHERE id = :id AND run_id = :run_id AND thread_id = :thread_id"
 STEPS: Final = listing("run_steps", "body", "run_id = :run_id")
 LIST_STEPS: Final = f"SELECT {STEP} FROM run_steps WHERE run_id = :run_id ORDER BY seq"  # noqa: S608

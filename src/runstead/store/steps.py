@@ -1,7 +1,7 @@
 """What can be asked of a database within a change, and which refusal a failure means."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -35,7 +35,7 @@ class Touch(Struct, frozen=True):
 
 
 class Swap(Struct, frozen=True):
-    """Refused unless the stored body is unchanged.
+    """Refused unless what is stored in a column is unchanged.
 
     That is judged by value, not by bytes: a release that adds a field with a default must still find the rows of
     the previous one unchanged. `was` is how we would have written it.
@@ -47,6 +47,7 @@ class Swap(Struct, frozen=True):
     was: bytes
     is_unchanged: Callable[[Any], bool]
     refusal: RunsteadError
+    column: Literal["body", "extra"] = "body"
 
 
 class Sweep(Struct, frozen=True):
