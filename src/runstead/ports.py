@@ -106,6 +106,9 @@ class Store(Protocol):
     async def find_run(self, id: RunId) -> RunRecord | None:
         """The run whatever its thread, or None."""
 
+    async def runs_under_way(self, ids: Iterable[RunId]) -> set[RunId]:
+        """Those of the runs that neither rest nor are gone, asked for in one statement."""
+
     async def find_active_run(self, thread_id: ThreadId) -> RunRecord | None:
         """The run that holds the thread's lock, or None."""
 

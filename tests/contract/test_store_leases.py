@@ -1,6 +1,7 @@
 """Leases: prolonged, taken over, and what is due once nobody holds one."""
 
 import asyncio
+from typing import get_args
 
 import pytest
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from runstead.domain.change import ReplaceRun, TakeRun
 from runstead.domain.errors import Stale
 from runstead.domain.run_lifecycle import release
 from runstead.ports import Store
+from runstead.wire.base import RunId
 from runstead.wire.runs import RunStatus
 from tests.contract.samples import (
     NOW,
@@ -218,3 +220,19 @@ async def test_the_next_deadline_is_the_earliest_of_the_runs_that_go_on(store: S
         await store.commit(thread_with(thread, a_record(thread, status, deadline=NOW + deadline)))
 
     assert await store.next_deadline() == NOW + 650
+
+
+async def test_runs_are_under_way_until_they_rest_or_are_gone(store: Store) -> None:
+    statuses: tuple[RunStatus, ...] = get_args(RunStatus)
+    records = {}
+    for status in statuses:
+        thread = a_thread()
+        records[status] = with_status(a_record(thread), status)
+        await store.commit(thread_with(thread, records[status]))
+    asked = [record.run.id for record in records.values()]
+
+    under_way = await store.runs_under_way([*asked, RunId("run_gone"), RunId("run_\"'%")])
+
+    assert under_way == {records[status].run.id for status in ("queued", "in_progress", "cancelling")}
+    assert await store.runs_under_way(asked[:1]) == {asked[0]} & under_way
+    assert await store.runs_under_way([]) == set()

@@ -23,6 +23,7 @@ from runstead.executor.worker import LeaseTimes, Worker
 from runstead.http import application, auth, health, openapi, reference
 from runstead.http.api import Api
 from runstead.http.cors import Cors
+from runstead.http.endings import Endings
 from runstead.journal import Journal
 from runstead.metrics import Metrics, TimedModel
 from runstead.ports import Model
@@ -106,6 +107,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             blobs=blobs,
             journal=journal,
             bus=ground.bus,
+            endings=Endings(ground.store, is_told=lambda: ground.bus.is_connected),
             desk=worker,
             model=model,
             library=library,
@@ -120,6 +122,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         loops = {
             "index follower": index_keeper.follow(),
             "index keeper": index_keeper.keep(repairs=role != "api"),
+            "endings": api.endings.keep(),
             "reconciler": reconciler.keep(worker),
             "housekeeper": housekeeper.keep(ground.store, blobs, journal, ground.clock),
         }

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from runstead.domain import ids
 from runstead.domain.errors import Stale, Unavailable
+from runstead.http.endings import Endings
 from runstead.http.forms import Form
 from runstead.http.queries import Query
 from runstead.journal import Journal
@@ -30,6 +31,7 @@ class Api(Struct, frozen=True, kw_only=True):
     blobs: Blobs
     journal: Journal
     bus: Bus
+    endings: Endings
     desk: Desk
     model: Model
     library: Library

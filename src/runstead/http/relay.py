@@ -12,6 +12,7 @@ from runstead.domain import coarse, speech
 from runstead.domain.errors import NotFound, Unavailable
 from runstead.domain.speech import Said
 from runstead.http.api import Api, RunStream
+from runstead.http.endings import Listener
 from runstead.http.known import Known
 from runstead.ports import EventsLost, PageRequest, Tail
 from runstead.wire.base import MessageId, RunId, ThreadId
@@ -45,6 +46,7 @@ class Relay:
         self._after = stream.after
         self._stack = AsyncExitStack()
         self._tail: Tail | None = None
+        self._listener = Listener(stream.run_id)
         self._known: Known | None = None
         self._is_lost = False
         self._has_told = False
@@ -57,6 +59,7 @@ class Relay:
         return self
 
     async def __aexit__(self, *reason: object) -> None:
+        self._api.endings.forget(self._listener)
         await self._stack.aclose()
 
     async def _listen_anew(self) -> None:
@@ -76,6 +79,8 @@ class Relay:
 
         Raises StreamBroken, or BusStopped.
         """
+        # From here on what the stream tells of has been committed, and the rows may be asked.
+        self._api.endings.watch(self._listener)
         is_over = self._after is not None and not self._is_lost and await self._has_read_all()
         if is_over:
             yield await self._last_event()
@@ -109,11 +114,11 @@ class Relay:
     async def _next(self, silence: float) -> Sequence[StreamEvent]:
         assert self._tail is not None
         try:
-            events = await self._tail.next(silence)
-            if not events and await self._is_resting():
+            events = await self._listener.next(self._tail, silence)
+            if events is None:
                 events = await self._tail.next(LAST_WORDS)
                 if not events:
-                    # It has said so long ago, where nobody could hear it.
+                    # It has said that it rests long ago, where nobody could hear it.
                     await self._listen_anew()
         except EventsLost as lost:
             if type(lost) is not EventsLost:

@@ -38,11 +38,13 @@ _TYPES: Final = {
 # The wanted pairs come as one JSON object, which its index knows how to find.
 THREADS_WITH_METADATA: Final = listing("threads", "body", "TRUE", "metadata @> :metadata::jsonb")
 
+_ANY_OF_THE_IDS: Final = "ANY (ARRAY(SELECT jsonb_array_elements_text(:ids::jsonb)))"
 _SPELLED: Final = {
     file_statements.ADD_STORE_FILES: file_statements.adding(
         "item.value ->> '{}'", "jsonb_array_elements(:files::jsonb)"
     ),
-    file_statements.KNOWN_FILES: "SELECT id FROM files WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(:ids::jsonb)))",
+    file_statements.KNOWN_FILES: f"SELECT id FROM files WHERE id = {_ANY_OF_THE_IDS}",  # noqa: S608
+    statements.RUNS_UNDER_WAY: f"SELECT id FROM runs WHERE id = {_ANY_OF_THE_IDS} AND {statements.UNDER_WAY}",  # noqa: S608
 }
 """Statements that unfold a JSON array."""
 

@@ -1,6 +1,6 @@
 """The reading half of the Store, but for the snapshot: what is asked, and what an empty answer means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runstead.domain.errors import NotFound
@@ -62,6 +62,10 @@ class SqlReads(FileReads):
     async def find_run(self, id: RunId) -> RunRecord | None:
         row = await self.find_row(statements.FIND_RUN, {"id": id})
         return None if row is None else rows.run_record_of(row)
+
+    async def runs_under_way(self, ids: Iterable[RunId]) -> set[RunId]:
+        wanted = rows.encode(list(ids)).decode()
+        return {row[0] for row in await self.all_rows(statements.RUNS_UNDER_WAY, {"ids": wanted})}
 
     async def find_active_run(self, thread_id: ThreadId) -> RunRecord | None:
         row = await self.find_row(statements.FIND_ACTIVE_RUN, {"thread_id": thread_id})

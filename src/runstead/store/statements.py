@@ -13,6 +13,7 @@ from msgspec import Struct
 # Spelled once and alike everywhere: a partial index serves only a statement that repeats its condition.
 ACTIVE: Final = "status IN ('queued', 'in_progress', 'requires_action', 'cancelling')"
 LEASED: Final = "status IN ('in_progress', 'cancelling')"
+UNDER_WAY: Final = "status IN ('queued', 'in_progress', 'cancelling')"
 
 RUN: Final = "metadata, body, epoch, owner, lease_until, deadline, extra"
 STEP: Final = "body, extra"
@@ -130,6 +131,7 @@ TAKE_RUN: Final = f"{REPLACE_RUN} AND lease_until IS :was_lease_until"
 SET_RUN_METADATA: Final = "UPDATE runs SET metadata = :metadata WHERE id = :id AND thread_id = :thread_id"
 GET_RUN: Final = f"SELECT {RUN} FROM runs WHERE id = :id AND thread_id = :thread_id"  # noqa: S608
 FIND_RUN: Final = f"SELECT {RUN} FROM runs WHERE id = :id"  # noqa: S608
+RUNS_UNDER_WAY: Final = f"SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(:ids)) AND {UNDER_WAY}"  # noqa: S608
 FIND_ACTIVE_RUN: Final = f"SELECT {RUN} FROM runs WHERE thread_id = :thread_id AND {ACTIVE}"  # noqa: S608
 FIND_ACTIVE_RUN_ID: Final = f"SELECT id FROM runs WHERE thread_id = :thread_id AND {ACTIVE}"  # noqa: S608
 RUNS: Final = listing("runs", "metadata, body", "thread_id = :thread_id")

@@ -22,6 +22,7 @@ from runstead.executor.worker import LeaseTimes, Worker
 from runstead.http import runs, threads
 from runstead.http.api import Api, Call
 from runstead.http.cancelling import cancel
+from runstead.http.endings import Endings
 from runstead.http.queries import NO_QUERY
 from runstead.journal import Journal
 from runstead.ports import Bus, Model, PageRequest, Sandbox, Store
@@ -273,6 +274,7 @@ class World:
             blobs=StoredContents(MemoryStore()),
             journal=self.journal,
             bus=cast("Bus", self.bus),
+            endings=Endings(cast("Store", Line(store)), is_told=lambda: True),
             desk=self,
             model=cast("Model", self.model),
             library=cast(Any, self.library),

@@ -1,5 +1,6 @@
 """What a reader is told when the bus has lost events: nothing twice, and never less without a word."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -11,8 +12,9 @@ from runstead.domain import coarse, speech
 from runstead.domain.change import InsertMessage, InsertStep
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.http.api import Api, RunStream
-from runstead.http.relay import LOST, REBUILT, Relay, StreamBroken
-from runstead.ports import EventsLost
+from runstead.http.endings import Endings
+from runstead.http.relay import LAST_WORDS, LOST, REBUILT, Relay, StreamBroken
+from runstead.ports import EventsLost, Store
 from runstead.store.sqlite import SqliteStore
 from runstead.wire.events import StreamEvent
 from runstead.wire.messages import Message
@@ -23,6 +25,8 @@ from tests.unit.domain.stream_rules import StreamRules
 Batch = Sequence[StreamEvent]
 LOSS = "events are lost here"
 Script = list[Batch | str]
+SILENCE = 1_000.0
+"""Seconds: nobody reaches them, since somebody notices that the run rests."""
 
 
 class ScriptedBus:
@@ -49,6 +53,8 @@ class ScriptedTail:
         batch = self._script.pop(0) if self._script else []
         if isinstance(batch, str):
             raise EventsLost
+        if not batch and timeout > LAST_WORDS:
+            await asyncio.sleep(timeout)
         return batch
 
     async def is_at_end(self) -> bool:
@@ -61,6 +67,7 @@ class Play:
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
+        self.endings = Endings(cast(Store, store), is_told=lambda: True)
         self.thread = a_thread()
         self.record = ended(a_record(self.thread, epoch=2, run={"started_at": NOW, "completed_at": NOW}))
         self.step, self.message = said_in(self.record, "Hello")
@@ -76,7 +83,8 @@ class Play:
         async def begin() -> None:
             """It has begun."""
 
-        api = cast(Api, type("Ports", (), {"store": self.store, "bus": ScriptedBus(*scripts, kept=kept)}))
+        bus = ScriptedBus(*scripts, kept=kept)
+        api = cast(Api, type("Ports", (), {"store": self.store, "bus": bus, "endings": self.endings}))
         return Relay(api, RunStream(self.record.run.id, begin, after))
 
 
@@ -90,14 +98,29 @@ def said_in(record: RunRecord, words: str) -> tuple[StepRecord, Message]:
 @pytest.fixture
 async def play() -> AsyncIterator[Play]:
     store = await SqliteStore.open_memory(SetClock())
-    yield await Play(store).stored()
+    async with watched(await Play(store).stored()) as play:
+        yield play
     await store.close()
+
+
+@asynccontextmanager
+async def watched(play: Play) -> AsyncIterator[Play]:
+    """With somebody who looks for endings all the time."""
+
+    async def look() -> None:
+        while True:
+            await play.endings.once()
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    yield play
+    looking.cancel()
 
 
 async def told_by(relay: Relay, told: list[StreamEvent] | None = None) -> list[StreamEvent]:
     told = [] if told is None else told
     async with relay:
-        async for events in relay.batches(0):
+        async for events in relay.batches(SILENCE):
             told += events
     return told
 
@@ -169,7 +192,8 @@ class RunningPlay(Play):
 @pytest.fixture
 async def unfinished() -> AsyncIterator[Play]:
     store = await SqliteStore.open_memory(SetClock())
-    yield await RunningPlay(store).stored()
+    async with watched(await RunningPlay(store).stored()) as play:
+        yield play
     await store.close()
 
 
@@ -178,7 +202,7 @@ async def test_what_had_begun_before_a_rebuilt_beginning_is_told_at_the_end(unfi
     relay = play.relay([LOSS], [play.events[6:8], play.events[8:]])
     told: list[StreamEvent] = []
     async with relay:
-        async for events in relay.batches(0):
+        async for events in relay.batches(SILENCE):
             if events and not told:
                 await play.store.commit(change(InsertMessage(play.message), InsertStep(play.step)))
             told += events
