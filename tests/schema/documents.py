@@ -7,7 +7,7 @@ they judge, one place at a time and with the reason.
 import copy
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml  # type: ignore[import-untyped]
 from msgspec import Struct
@@ -23,12 +23,28 @@ NULL = {"type": "null"}
 
 
 class Mistake(Struct, frozen=True):
-    """Places of a schema that take null although the document says that they do not."""
+    """Fields of some schemas of which the document says too much: they may be null, be absent, or have another value."""
 
     wires: tuple[str, ...]
     schemas: tuple[str, ...]
     fields: tuple[str, ...]
     reason: str
+    kind: Literal["null", "absent", "value"] = "null"
+    value: str | None = None
+
+    def is_in(self, schema: Json) -> bool:
+        """Whether a schema says what is wrong: a repair that repairs nothing would hide the next fault of ours."""
+        said = schema.get("required", []) if self.kind == "absent" else schema.get("properties", {})
+        return any(field in said for field in self.fields)
+
+    def repair(self, schema: Json) -> None:
+        for field in self.fields:
+            properties = schema.get("properties", {})
+            if self.kind == "absent" and field in schema.get("required", []):
+                schema["required"].remove(field)
+            elif self.kind != "absent" and field in properties:
+                other = NULL if self.kind == "null" else {"const": self.value}
+                properties[field] = {"anyOf": [properties[field], other]}
 
 
 MISTAKES = (
@@ -54,30 +70,44 @@ MISTAKES = (
         ("status_details", "expires_at"),
         "Every key is always sent, and there is nothing to say in these; every client's type has them optional.",
     ),
+    Mistake(
+        ("v2",),
+        ("OpenAIFile",),
+        ("purpose",),
+        "The document takes `evals` in an upload and does not know it in the file that this makes.",
+        kind="value",
+        value="evals",
+    ),
+    Mistake(
+        ("v2",),
+        ("VectorStoreObject",),
+        ("name", "expires_after"),
+        "A store that has none shows null, and was seen to; every client's type has both optional.",
+    ),
+    Mistake(
+        ("v1",),
+        ("ListAssistantFilesResponse", "ListMessageFilesResponse"),
+        ("items",),
+        "The document requires a field that it does not describe; its own example has none.",
+        kind="absent",
+    ),
 )
 """The known mistakes that our answers meet. Others are listed beside the documents."""
 
 
-def original(wire: str) -> Json | None:
-    """The original's document of a version with its known mistakes repaired; None where it is not at hand."""
+def original(wire: str, *, repaired: bool = True) -> Json | None:
+    """The original's document of a version, its known mistakes repaired; None where it is not at hand."""
     path = ORIGINALS / f"assistants-{wire}.yaml"
     if not path.exists():
         return None
     # The C loader, where there is one: the documents are long.
     found: Json = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    repaired: Json = _with_nulls(found)
-    for mistake in MISTAKES:
+    found = _with_nulls(found)
+    for mistake in MISTAKES if repaired else ():
         if wire in mistake.wires:
-            _repair(repaired["components"]["schemas"], mistake)
-    return repaired
-
-
-def _repair(schemas: Json, mistake: Mistake) -> None:
-    for name in mistake.schemas:
-        properties = schemas.get(name, {}).get("properties", {})
-        for field in mistake.fields:
-            if field in properties:
-                properties[field] = {"anyOf": [properties[field], NULL]}
+            for name in mistake.schemas:
+                mistake.repair(found["components"]["schemas"].get(name, {}))
+    return found
 
 
 def ours() -> Json:
