@@ -69,11 +69,11 @@ def test_wrong_outputs_are_refused_in_the_words_that_clients_match(scene_with_to
     assert refusal(submit, "call_a", "call_b") == bad_request('Runs in status "completed" do not accept tool outputs.')
 
 
-def test_a_retrieval_tool_that_cannot_run_here_fails_the_run_with_a_reason(scene) -> None:
-    run = scene.run(tools=[{"type": "retrieval"}])
+def test_a_built_in_tool_that_cannot_run_here_fails_the_run_with_a_reason(scene) -> None:
+    run = scene.run(tools=[{"type": "code_interpreter"}])
 
     assert (run.status, run.last_error.code) == ("failed", "server_error")
-    assert "cannot run yet" in run.last_error.message
+    assert run.last_error.message.startswith("code_interpreter is not available on this server: no working sandbox")
 
 
 def test_a_tool_is_forced_once(scene_with_tools) -> None:
