@@ -31,7 +31,7 @@ LARGEST_MESSAGE = 256 * 1024
 MOST_DESCRIPTORS = 16
 FIRST_INHERITED = 3
 PAUSE = 0.01
-PATIENCE = 3.0
+PATIENCE = 20.0
 """Seconds for a cgroup to become empty after its last process was reaped."""
 WATCHED_EVERY = 0.1
 

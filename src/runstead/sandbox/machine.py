@@ -21,7 +21,7 @@ ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     "ld.so.cache": "",
 }
-PAUSE, PATIENCE = 0.02, 100
+PAUSE, PATIENCE = 0.02, 500
 """Seconds between looks at a cgroup that is about to be empty, and how many."""
 
 

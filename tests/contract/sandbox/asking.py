@@ -41,7 +41,7 @@ class Asked:
         return Asked(self.sandbox, thread_id)
 
 
-async def until(is_so: Callable[[], bool], patience: float = 15.0) -> None:
+async def until(is_so: Callable[[], bool], patience: float = 60.0) -> None:
     """Wait for a fact."""
     async with asyncio.timeout(patience):
         while not is_so():  # noqa: ASYNC110 - facts of other processes ring no bell
