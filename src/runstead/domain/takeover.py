@@ -4,7 +4,7 @@ The open step and message of the dead epoch are closed in the stream only. Store
 that waits for the client is open in the rows as well.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from runstead.domain import speech
 from runstead.domain.records import StepRecord
 from runstead.domain.speech import Said
-from runstead.wire.events import ImageFileDelta, IndexedAnnotation, MessageDelta, RefusalDelta, StreamEvent, TextDelta
+from runstead.wire.events import (
+    CodeInterpreterDelta,
+    ImageFileDelta,
+    IndexedAnnotation,
+    MessageDelta,
+    RefusalDelta,
+    RunStepDelta,
+    StreamEvent,
+    TextDelta,
+)
 from runstead.wire.messages import (
     Annotation,
     ContentPart,
@@ -25,7 +34,7 @@ from runstead.wire.messages import (
     Text,
     TextContent,
 )
-from runstead.wire.run_steps import RunStep
+from runstead.wire.run_steps import RunStep, ToolCalls
 from runstead.wire.runs import LastError, Run
 
 LOST = LastError("server_error", "The server that wrote this was lost; it is written again.")
@@ -36,6 +45,7 @@ def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, no
     messages: dict[str, Message] = {}
     steps: dict[str, RunStep] = {}
     said_in: dict[str, dict[int, _Part]] = {}
+    shown: set[tuple[str, int]] = set()
     for event in history:
         match event.name:
             case "thread.message.created":
@@ -51,6 +61,8 @@ def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, no
             case "thread.run.step.created":
                 step = msgspec.json.decode(event.data, type=RunStep)
                 steps[step.id] = step
+            case "thread.run.step.delta":
+                shown.update(_shown_outputs(msgspec.json.decode(event.data, type=RunStepDelta)))
             case (
                 "thread.run.step.completed"
                 | "thread.run.step.failed"
@@ -73,10 +85,26 @@ def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, no
     kept = {record.step.id: record.step for record in stored}
     for step in steps.values():
         # A step that was stored just before its worker died is shown as it is stored.
-        is_so = kept.get(step.id) or replace(step, status="failed", last_error=LOST, failed_at=now)
+        if (stored_step := kept.get(step.id)) is not None:
+            said += _untold_outputs(stored_step, shown)
+        is_so = stored_step or replace(step, status="failed", last_error=LOST, failed_at=now)
         if is_so.status != "in_progress":
             said.append(speech.of_step(is_so))
     return said
+
+
+def _shown_outputs(delta: RunStepDelta) -> Iterator[tuple[str, int]]:
+    for call in delta.delta.step_details.tool_calls:
+        if isinstance(call, CodeInterpreterDelta) and call.code_interpreter.outputs:
+            yield delta.id, call.index
+
+
+def _untold_outputs(step: RunStep, shown: set[tuple[str, int]]) -> Iterator[Said]:
+    """What code has put out, as far as whoever stored it did not live to say so: clients add a step up from pieces."""
+    if isinstance(step.step_details, ToolCalls):
+        for index, call in enumerate(step.step_details.tool_calls):
+            if (step.id, index) not in shown:
+                yield from speech.of_outputs(step.id, index, call)
 
 
 def status(history: Sequence[StreamEvent], run: Run) -> list[Said]:
