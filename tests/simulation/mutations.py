@@ -1,7 +1,5 @@
 """Rules broken on purpose. Each is one that a careless change might break; a simulator that misses one is worth little."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,19 +11,8 @@ from runstead.domain.records import ACTIVE, RunRecord, with_metadata
 from runstead.executor.lease import Lease
 from runstead.executor.worker import Worker
 from runstead.journal import Journal
+from tests.simulation.changing import Mutation, changed
 from tests.simulation.database import LEASED, Database
-
-Mutation = Callable[[], Any]
-
-
-@contextmanager
-def changed(owner: Any, name: str, to: Any) -> Iterator[None]:
-    was = owner.__dict__[name]
-    setattr(owner, name, to)
-    try:
-        yield
-    finally:
-        setattr(owner, name, was)
 
 
 def the_fence_is_gone() -> Any:

@@ -82,6 +82,8 @@ class Witness:
         self.takeovers: dict[RunId, int] = {}
         self.active: dict[str, RunId] = {}
         self._stored_events: set[tuple[RunId, int, int]] = set()
+        self._untold: set[tuple[RunId, int, int]] = set()
+        """Where it was stored that a run waits, and is not said."""
         self._last_seq: dict[tuple[RunId, int], int] = {}
         self._story_ended: dict[RunId, int] = {}
         self.calls = 0
@@ -126,6 +128,9 @@ class Witness:
                     self._forget(id)
                 case _:
                     pass
+        for event in change.events:
+            if event.name == "thread.run.requires_action" and change.run_id is not None:
+                self._untold.add((change.run_id, event.epoch, event.seq))
         if change.run_id is not None:
             self._stored_events.update((change.run_id, event.epoch, event.seq) for event in change.events)
 
@@ -232,6 +237,7 @@ class Witness:
             if seq != expected:
                 self._break(f"event {epoch}.{seq} of {run_id} ({name}) came as {epoch}.{expected}")
             self._last_seq[run_id, epoch] = seq
+            self._untold.discard((run_id, epoch, seq))
             if row is not None and (run_id, epoch, seq) not in self._stored_events:
                 if epoch != row.epoch:
                     self._break(f"a zombie spoke: p{process} said {name} {epoch}.{seq}, {run_id} is at {row.epoch}")
@@ -313,7 +319,7 @@ class Witness:
         """What readers were told holds together, by the rules of the official clients."""
         post = self._world.post_office
         for run_id, events in post.events.items():
-            if run_id in post.lost_events:
+            if run_id in post.lost_events or self._was_answered_untold(run_id):
                 continue
             seen, place = [], (0, -1)
             for event in events:
@@ -324,6 +330,14 @@ class Witness:
                 StreamRules().read(seen)
             except BrokenStream as error:
                 raise self._broken(f"the stream of {run_id}: {error}") from error
+
+    def _was_answered_untold(self, run_id: RunId) -> bool:
+        """Whether the last result of a mixed turn was never said, though the client has answered the turn.
+
+        Whoever takes outputs in cannot know whether what is not there was lost or is on its way.
+        """
+        has_mixed_turn = any(step.notes for step in self.steps.values() if step.step.run_id == run_id)
+        return has_mixed_turn and any(untold[0] == run_id for untold in self._untold)
 
     def _demand(self, holds: bool, otherwise: str) -> None:
         if not holds:
