@@ -4,7 +4,7 @@ Nothing is remembered between rounds but the lease; every write carries it, and 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, ParamSpec, TypeVar, assert_never
 
 import structlog
@@ -13,7 +13,7 @@ from msgspec import Struct
 from runstead.domain import builtin, speech, takeover, tool_turn, turn
 from runstead.domain.change import Change, InsertStep, ReplaceRun, ReplaceStep
 from runstead.domain.errors import NotFound, Stale, ToolFailed, Unavailable
-from runstead.domain.records import RunRecord, with_metadata
+from runstead.domain.records import RunRecord, StepRecord, with_metadata
 from runstead.domain.run_lifecycle import Signal, release
 from runstead.domain.speech import Said
 from runstead.domain.turn import Action, CallModel, Concluded, End, Rest, RunTools
@@ -167,7 +167,9 @@ class RunDriver:
         window = await self._tools.model.window(self.record.run.model)
         snapshot = await self._snapshot(window)
         around = await self._around(snapshot, window)
-        step = tool_turn.open_step(snapshot.steps)
+        step = self._open_step(snapshot.steps)
+        if tool_turn.next_call(step) is None:
+            raise LeaseLost
         call = self._call = ToolCall(self._tools.toolbox, self._tools.clock, self.record, step)
         if self._why is not None:
             call.abort()
@@ -176,6 +178,14 @@ class RunDriver:
         finally:
             self._call = None
         return call, outcome or await self._interrupted(call)
+
+    @staticmethod
+    def _open_step(steps: Sequence[StepRecord]) -> StepRecord:
+        """The step that holds open calls. Raises LeaseLost if somebody has closed it: only who holds the run does."""
+        try:
+            return tool_turn.open_step(steps)
+        except Stale:
+            raise LeaseLost from None
 
     async def _snapshot(self, window: int) -> Snapshot:
         bytes = ModelCall.bytes_for(window)
@@ -207,7 +217,7 @@ class RunDriver:
         now = self._tools.clock.now()
         if not self.record.has_open_calls:
             return Outcome(turn.cut(self.record, None, signal, Usage(), now=now, error=error))
-        step = tool_turn.open_step(await self._patiently(self._tools.store.list_steps, self.record.run.id))
+        step = self._open_step(await self._patiently(self._tools.store.list_steps, self.record.run.id))
         return Outcome(tool_turn.cut(self.record, step, signal, now=now, error=error), step=step)
 
     async def _commit(self, outcome: Outcome) -> None:
