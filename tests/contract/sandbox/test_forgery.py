@@ -13,6 +13,12 @@ call = agent._call
 def say(raw=b"", count=None, **head):
     data = json.dumps(dict(head, raw=len(raw) if count is None else count)).encode()
     os.write(sink, struct.pack(">I", len(data)) + data + raw)
+def flood(count, **head):
+    data = json.dumps(dict(head, raw=0)).encode()
+    for _ in range(count // 500):
+        left = memoryview((struct.pack(">I", len(data)) + data) * 500)
+        while left:
+            left = left[os.write(sink, left):]
 """
 
 
@@ -36,7 +42,7 @@ def say(raw=b"", count=None, **head):
         "say(op='file', id=call, name='a'); say(op='file', id=call, name='b')",
         "[(say(op='file', id=call, name=str(n)), say(op='end', id=call)) for n in range(100)]",
         "[say(op='refused', id=call, name='x', why='kind') for _ in range(2000)]",
-        "[say(op='text', id=call) for _ in range(200_000)]",
+        "flood(130_000, op='text', id=call)",
         "[say(b'x' * 2**18, op='text', id=call) for _ in range(400)]",
         "say(op='image', id=call); [say(b'x' * 2**18, op='chunk', id=call) for _ in range(40)]",
         "say(op='file', id=call, name='x'); [say(b'x' * 2**18, op='chunk', id=call) for _ in range(400)]",
@@ -46,7 +52,7 @@ async def test_a_frame_that_is_none_ends_the_session_and_nothing_else(asked_loca
     neighbour = asked_locally.beside("thread_two")
     await neighbour("x = 41")
 
-    outcome = await asked_locally(f"{TAKE_THE_LINE}\n{forgery}\nimport time; time.sleep(20)", timeout=15)
+    outcome = await asked_locally(f"{TAKE_THE_LINE}\n{forgery}\nimport time; time.sleep(60)", timeout=50)
 
     assert outcome.is_error
     assert "It broke the rules" in str(outcome.notice)
