@@ -1,14 +1,17 @@
-"""The command line: sandbox, serve, doctor, demo, conformance, model."""
+"""The command line: serve, doctor, demo, conformance, backup, files, search, reindex, model, sandbox."""
 
 import asyncio
 import contextlib
 import os
 import sys
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
 from pathlib import Path
-from typing import Literal
+from textwrap import shorten
+from typing import Any, Literal
 
 import click
+from msgspec import Struct
 
 from runstead import __version__, app, doctor, logs, server, settings
 from runstead.banner import banner
@@ -172,6 +175,100 @@ def backup(destination: Path, *, force: bool) -> None:
         raise click.ClickException(str(error)) from None
     files = f", {done.files} files" if done.files else ""
     click.echo(f"{destination}: schema {done.schema}{files}, {done.bytes / 2**20:.1f} MiB.")
+
+
+def _files(count: int) -> str:
+    return "file" if count == 1 else "files"
+
+
+class _Server(Struct, frozen=True):
+    """Where a command finds the server, and what it shows it."""
+
+    url: str
+    key: str
+
+
+def _to_a_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of a command that speaks to a running server; it gets them as one."""
+
+    @click.option("--server", default="http://127.0.0.1:8000/v1", show_default=True, help="Its base URL, with /v1.")
+    @click.option("--key", help="The key it asks for; by default the first of RUNSTEAD_API_KEYS.")
+    @wraps(command)
+    def told(*arguments: Any, server: str, key: str | None, **options: Any) -> None:
+        logs.configure("error")
+        keys = load_settings().api_keys
+        command(*arguments, server=_Server(server, key or (keys[0] if keys else "any-key")), **options)
+
+    return told
+
+
+@main.group()
+def files() -> None:
+    """Files that assistants search."""
+
+
+@files.command("add")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--store", required=True, help="The vector store's name or id; a new name makes a new store.")
+@_to_a_server
+def add_files(paths: tuple[Path, ...], store: str, server: _Server) -> None:
+    """Upload files, and those in folders, to a vector store and wait until they can be searched; 1 if one cannot."""
+    from runstead import stores
+
+    try:
+        found = stores.sources(paths)
+        added = stores.add(found, store, server=server.url, key=server.key)
+    except (RunsteadError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    for path, reason in added.failures.items():
+        click.echo(f"failed  {path}: {reason}", err=True)
+    of = f" of {len(found)}" if added.failures else ""
+    click.echo(
+        f"{added.completed}{of} {_files(len(found))} can be searched in {added.store['name']} ({added.store['id']})."
+    )
+    sys.exit(1 if added.failures else 0)
+
+
+@main.command()
+@click.argument("store")
+@click.argument("query")
+@click.option("--most", default=5, show_default=True, type=click.IntRange(1, 50), help="Results at most.")
+@click.option("--full", is_flag=True, help="Show passages whole.")
+@_to_a_server
+def search(store: str, query: str, most: int, server: _Server, *, full: bool) -> None:
+    """Search a vector store, by its name or id, for what fits QUERY; 1 if nothing does."""
+    from runstead import stores
+
+    try:
+        results = stores.search(store, query, most=most, server=server.url, key=server.key)
+    except RunsteadError as error:
+        raise click.ClickException(str(error)) from None
+    for place, result in enumerate(results, 1):
+        click.echo(f"{place:2}. {result['score']:.2f}  {result['filename']}  {result['file_id']}")
+        words = " ".join(" ".join(part["text"] for part in result["content"]).split())
+        click.echo(f"    {words if full else shorten(words, 300, placeholder=' …')}\n")
+    if not results:
+        click.echo("Nothing fits.")
+    sys.exit(0 if results else 1)
+
+
+@main.command()
+def reindex() -> None:
+    """Read files again whose vectors another embedding model made, or that the index has lost.
+
+    May be interrupted and started again. A SQLite file must not be served meanwhile; nodes on PostgreSQL may go on.
+    """
+    from runstead.reindex import reindex as perform
+
+    logs.configure("error")
+    try:
+        done = perform(load_settings())
+    except RunsteadError as error:
+        raise click.ClickException(str(error)) from None
+    for file, reason in done.failures.items():
+        click.echo(f"failed  {file}: {reason}", err=True)
+    click.echo(f"{done.done} {_files(done.done)} read again.")
+    sys.exit(1 if done.failures else 0)
 
 
 @main.group()
