@@ -112,6 +112,14 @@ _EVENTS = (
 )
 
 
+_EVENT: Json = {
+    "type": "object",
+    "description": "One event; the format has no schema for a stream of them.",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}, "id": {"type": "string"}},
+    "required": ["event", "data"],
+}
+
+
 def routes() -> list[Route]:
     """/openapi.json, open to everybody: it says nothing that this program's source does not."""
 
@@ -211,7 +219,7 @@ def _answer(operation: Operation) -> Json:
     if operation.is_download:
         return {"description": "The bytes.", "content": {"application/octet-stream": {}}}
     content: Json = {"application/json": {"schema": _any_of(_answer_refs(operation))}}
-    stream = {"text/event-stream": {"schema": {"type": "string"}, "x-events": _event_refs()}}
+    stream = {"text/event-stream": {"schema": _EVENT, "x-events": _event_refs()}}
     if operation.is_resumable:
         return {"description": f"Server-sent events. {_EVENTS}", "content": stream}
     if operation.may_stream:
