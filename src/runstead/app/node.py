@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from msgspec import Struct
 from starlette.types import ASGIApp
@@ -19,6 +20,7 @@ from runstead.executor.index_keeper import IndexKeeper
 from runstead.executor.ingester import Ingester
 from runstead.executor.ingestion import Means
 from runstead.executor.run_driver import Tools
+from runstead.executor.session_ends import SessionEnds
 from runstead.executor.worker import LeaseTimes, Worker
 from runstead.http import application, auth, health, openapi, reference
 from runstead.http.api import Api
@@ -75,10 +77,15 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             reranker=search.reranker,
             followed=index_keeper.followed,
         )
+        # Functions, because nothing may begin before everything is there.
+        loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         toolbox = Toolbox()
         if role != "api":
             sandbox = open_sandbox(settings)
             stack.push_async_callback(sandbox.close)
+            session_ends = SessionEnds(sandbox)
+            journal.tell(session_ends.committed)
+            loops["session ends"] = session_ends.keep
             files = StoredCodeFiles(ground.store, blobs, journal, ground.clock)
             toolbox = Toolbox(
                 code_interpreter=CodeInterpreterTool(sandbox, files, timeout=settings.code_timeout),
@@ -119,24 +126,24 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             if folder_of(settings.blobs_url) is not None:
                 # A bucket has more readers, and more to list: there the sweep is early enough.
                 await housekeeper.tidy(ground.store, blobs)
-        loops = {
-            "index follower": index_keeper.follow(),
-            "index keeper": index_keeper.keep(repairs=role != "api"),
-            "endings": api.endings.keep(),
-            "reconciler": reconciler.keep(worker),
-            "housekeeper": housekeeper.keep(ground.store, blobs, journal, ground.clock),
+        loops |= {
+            "index follower": index_keeper.follow,
+            "index keeper": partial(index_keeper.keep, repairs=role != "api"),
+            "endings": api.endings.keep,
+            "reconciler": partial(reconciler.keep, worker),
+            "housekeeper": partial(housekeeper.keep, ground.store, blobs, journal, ground.clock),
         }
         if role != "api":
             ingester = Ingester(means, journal, ground.clock, owner=worker.owner, times=worker.times)
             journal.tell(ingester.committed)
             loops |= {
-                "ingester": ingester.keep(),
-                "offers": worker.serve_offers(),
-                "cancels": worker.serve_cancels(),
-                "heartbeat": heartbeat.keep(worker),
+                "ingester": ingester.keep,
+                "offers": worker.serve_offers,
+                "cancels": worker.serve_cancels,
+                "heartbeat": partial(heartbeat.keep, worker),
             }
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(loop, name=name) for name, loop in loops.items()]
+            tasks = [group.create_task(loop(), name=name) for name, loop in loops.items()]
             try:
                 asgi = _asgi(settings, api, worker, metrics, ground, bound_host, role)
                 yield Node(asgi, worker, ground.bus, model, is_alone=ground.is_alone)

@@ -19,7 +19,7 @@ from runstead.wire.messages import (
     TextInput,
 )
 from runstead.wire.runs import CreateRun, CreateThreadAndRun, TruncationStrategy
-from runstead.wire.threads import CreateThread, ModifyThread, Thread
+from runstead.wire.threads import ModifyThread, Thread
 from runstead.wire.tools import (
     ChosenFunction,
     CodeInterpreterResources,
