@@ -17,8 +17,25 @@ WORLDS = (
     Small("one run in one process", processes=1, faults=2),
     Small("one run that meets its deadline", expires_after=5, scripts=("slower than a lease",)),
     Small("two runs", creates=2),
+    Small("one run that runs code", scripts=("runs code",), deeds=("prompt",)),
+    Small("one run whose code outlives its lease", scripts=("runs code",), deeds=("longer than a lease",)),
+    Small("one run that meets its deadline in a tool", scripts=("runs code",), deeds=("hangs",), expires_after=5),
+    Small("one run that runs code and calls", scripts=("runs code and calls",), deeds=("prompt",)),
 )
 LARGER = (
+    Small(
+        "one run that runs code for a while and is cancelled", scripts=("runs code",), deeds=("a while",), cancels=True
+    ),
+    Small(
+        "one run that runs code and calls, two faults", scripts=("runs code and calls",), deeds=("prompt",), faults=2
+    ),
+    Small(
+        "one run that calls three tools",
+        scripts=("runs code twice and searches",),
+        deeds=("prompt", "mute", "prompt"),
+        cancels=True,
+    ),
+    Small("one run that runs code, two faults", scripts=("runs code",), deeds=("prompt",), faults=2),
     Small("one run whose thread is deleted", deletes=True),
     Small("one run of two rounds that is cancelled", scripts=("calls nobody after a moment",), cancels=True),
     Small("one run that calls tools, two faults", scripts=("calls",), faults=2),

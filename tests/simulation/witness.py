@@ -83,7 +83,8 @@ class Witness:
         self.active: dict[str, RunId] = {}
         self._stored_events: set[tuple[RunId, int, int]] = set()
         self._untold: set[tuple[RunId, int, int]] = set()
-        """Where it was stored that a run waits, and is not said."""
+        """Where it was stored that a run waits, and not said before somebody spoke in a later epoch."""
+        self._newest: dict[RunId, int] = {}
         self._last_seq: dict[tuple[RunId, int], int] = {}
         self._story_ended: dict[RunId, int] = {}
         self.calls = 0
@@ -237,7 +238,9 @@ class Witness:
             if seq != expected:
                 self._break(f"event {epoch}.{seq} of {run_id} ({name}) came as {epoch}.{expected}")
             self._last_seq[run_id, epoch] = seq
-            self._untold.discard((run_id, epoch, seq))
+            self._newest[run_id] = max(epoch, self._newest.get(run_id, 0))
+            if epoch == self._newest[run_id]:
+                self._untold.discard((run_id, epoch, seq))
             if row is not None and (run_id, epoch, seq) not in self._stored_events:
                 if epoch != row.epoch:
                     self._break(f"a zombie spoke: p{process} said {name} {epoch}.{seq}, {run_id} is at {row.epoch}")
@@ -332,7 +335,7 @@ class Witness:
                 raise self._broken(f"the stream of {run_id}: {error}") from error
 
     def _was_answered_untold(self, run_id: RunId) -> bool:
-        """Whether the last result of a mixed turn was never said, though the client has answered the turn.
+        """Whether the last result of a mixed turn was not said, or too late, because the client was faster.
 
         Whoever takes outputs in cannot know whether what is not there was lost or is on its way.
         """
