@@ -15,21 +15,32 @@ _SUMS = list(accumulate(1 / n**2 for n in range(1, 64)))
 
 
 def bm25(rows: Iterable[Any], chunks: int) -> Listed:
-    """Rows of a chunk's key, its number of words, its ranks by each word, and how many chunks have each; best first."""
+    """Rows of a chunk's key, its number of words, its ranks by each word, how many chunks have each, and more; best first."""
     read = [tuple(row) for row in rows]
-    mean = sum(length for _, _, length, _, _ in read) / max(1, len(read)) or 1.0
+    mean = sum(length for _, _, length, *_ in read) / max(1, len(read)) or 1.0
     found: list[tuple[Key, float]] = []
-    for file, position, length, ranks, counts in read:
+    for file, position, length, ranks, counts, *_ in read:
         room = _K1 * (1 - _B + _B * length / mean)
         strength = sum(
-            _rarity(count, chunks) * times * (_K1 + 1) / (times + room)
+            rarity(count, chunks) * times * (_K1 + 1) / (times + room)
             for times, count in zip(map(_times, ranks), counts, strict=True)
         )
         found.append(((file, position), strength))
     return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
-def _rarity(count: float, chunks: int) -> float:
+def shares(rows: Iterable[Any], chunks: int) -> dict[Key, float]:
+    """Rows as above, the last of them how many words the query has: which part of them each chunk says."""
+    found = {}
+    for file, position, _, ranks, counts, words in rows:
+        weights = [rarity(count, chunks) for count in counts]
+        whole = sum(weights) + (words - len(weights)) * rarity(0, chunks)
+        found[file, position] = sum(weight for weight, rank in zip(weights, ranks, strict=True) if rank > 0) / whole
+    return found
+
+
+def rarity(count: float, chunks: int) -> float:
+    """What a word weighs that so many of the chunks have."""
     return math.log(1 + max(chunks - count + 0.5, 0.5) / (count + 0.5))
 
 

@@ -20,7 +20,7 @@ from runstead.search import postgres_reads, postgres_writes
 from runstead.search.postgres_exact import ExactSearch
 from runstead.search.postgres_reads import Near, Scope
 from runstead.search.postgres_schema import Connection, make_index, prepare
-from runstead.search.rank import Found, Listed, merge, weigh
+from runstead.search.rank import Found, merge, weigh
 
 EXACT_BELOW = 5_000
 """Windows of which each is compared: as fast as the index, and misses nothing."""
@@ -133,9 +133,9 @@ class PostgresIndex:
     async def _search_one(self, scope: Scope, query: Query, ranking: Ranking) -> Found:
         """What words find, and what vectors do: at the same time, on two connections."""
 
-        async def by_words() -> Listed:
+        async def by_words() -> Found:
             if ranking.text_weight <= 0:
-                return []
+                return Found([], [])
             async with self._connection() as connection:
                 return await postgres_reads.by_words(connection, scope, query.text)
 
@@ -151,14 +151,14 @@ class PostgresIndex:
         finding = asyncio.gather(*(by_vector(*each) for each in asked))
         words, near = await asyncio.gather(by_words(), finding)
         for (embedding, vector), one in zip(asked, near, strict=True):
-            keys = {key for key, _ in words}.difference(key for key, _ in one.best)
+            keys = {key for key, _ in words.by_words}.difference(key for key, _ in one.best)
             if one.compared is not None:
                 one.cosines.update(one.compared(keys))
             elif keys:
                 async with self._connection() as connection:
                     one.cosines.update(await postgres_reads.cosines(connection, keys, embedding, vector))
         cosines = {key: cosine for one in near for key, cosine in one.cosines.items()}
-        return Found(words, merge([one.best for one in near]), cosines)
+        return Found(words.by_words, merge([one.best for one in near]), cosines, words.shares)
 
     async def check(self) -> str:
         async with self._connection() as connection:

@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from runstead.domain.attribute_filter import Filter
 from runstead.ports import Hit
-from runstead.search.bm25 import bm25
+from runstead.search.bm25 import bm25, shares
 from runstead.search.postgres_filter import condition
 from runstead.search.postgres_schema import Connection, indexed_type
-from runstead.search.rank import DEPTH, Key, Listed, Scored
+from runstead.search.rank import DEPTH, Found, Key, Listed, Scored
 from runstead.search.words import words_of
 
 WINDOWS = 4 * DEPTH
@@ -60,7 +60,7 @@ WITH terms AS (
 )
 SELECT file_no, position, length(words),
        (SELECT array_agg(ts_rank(words, q)::float8 ORDER BY term) FROM terms JOIN counts USING (term)),
-       (SELECT array_agg(chunks ORDER BY term) FROM counts)
+       (SELECT array_agg(chunks ORDER BY term) FROM counts), (SELECT count(*) FROM terms)
   FROM unpacked
 """
 
@@ -96,15 +96,16 @@ async def scope_of(connection: Connection, store_ids: Sequence[str], filter: Fil
     return Scope(stores, [no for no, _ in files], chunks, sum(each for _, each in files))
 
 
-async def by_words(connection: Connection, scope: Scope, text: str) -> Listed:
+async def by_words(connection: Connection, scope: Scope, text: str) -> Found:
     words = " ".join(words_of(text))
     if not words:
-        return []
+        return Found([], [])
     files = "" if scope.files is None else "AND file_no = ANY ($5)"
     statement = _BY_WORDS.format(files=files, candidates=CANDIDATES)
     common = max(COMMON, scope.chunks // 50)
     arguments = [words, scope.stores, float(scope.chunks), common, *([] if scope.files is None else [scope.files])]
-    return bm25(await connection.fetch(statement, *arguments), scope.chunks)[:DEPTH]
+    rows = await connection.fetch(statement, *arguments)
+    return Found(bm25(rows, scope.chunks)[:DEPTH], [], shares=shares(rows, scope.chunks))
 
 
 async def by_vector(connection: Connection, scope: Scope, embedding: str, vector: bytes, exact_below: int) -> Listed:

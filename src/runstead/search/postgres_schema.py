@@ -94,7 +94,10 @@ async def prepare(connection: Connection, *, wants_pgvector: bool) -> bool:
 async def _enable(connection: Connection) -> bool:
     known = await connection.fetchrow("SELECT installed_version FROM pg_available_extensions WHERE name = 'vector'")
     if known is None:
-        log.warning("PostgreSQL has no pgvector: vectors are compared one by one, in this process's memory")
+        log.warning(
+            "PostgreSQL has no pgvector: vectors are compared one by one, in this process's memory; "
+            "install the extension on its machine and start again"
+        )
         return False
     if known[0] is not None:
         return True
@@ -102,7 +105,9 @@ async def _enable(connection: Connection) -> bool:
         async with connection.transaction():
             await connection.execute("CREATE EXTENSION vector")
     except asyncpg.InsufficientPrivilegeError:
-        log.warning("pgvector is there but may not be enabled: let a superuser say CREATE EXTENSION vector")
+        log.warning(
+            "pgvector is there but may not be enabled: let a superuser say CREATE EXTENSION vector, and start again"
+        )
         return False
     return True
 

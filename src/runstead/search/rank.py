@@ -13,6 +13,8 @@ from runstead.ports import Ranking
 
 DEPTH = 50
 """Chunks taken from each list."""
+STRENGTHS_PART = 0.2
+"""How much of the score of words alone depends on how strongly they are said; the rest is which of them are."""
 WORDS_WORTH = 0.1
 """How much the best match of words adds to a cosine, where both kinds weigh the same."""
 
@@ -23,11 +25,20 @@ Listed: TypeAlias = Sequence[tuple[Key, float]]
 
 
 class Found(Struct, frozen=True):
-    """What one query's words found, and its vectors; and the cosines of what words alone found."""
+    """What one query's words found, and its vectors; and the cosines of what words alone found.
+
+    `shares` tell, where nothing has vectors, which part of the query's words a chunk says; rare ones count for more.
+    """
 
     by_words: Listed
     by_vectors: Listed
     cosines: Mapping[Key, float] = {}
+    shares: Mapping[Key, float] = {}
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether there is anything that cosines can tell."""
+        return bool(self.by_vectors or self.cosines)
 
 
 class Scored(Struct, frozen=True):
@@ -49,9 +60,9 @@ def weigh(found: Iterable[Found], ranking: Ranking) -> list[Scored]:
 
 
 def _scores(found: Found, ranking: Ranking) -> Iterable[tuple[Key, float]]:
+    if not found.has_vectors:
+        return _scores_of_words(found)
     closeness = {**found.cosines, **dict(found.by_vectors)}
-    if not closeness:
-        return [(key, words_score(strength)) for key, strength in found.by_words]
     strength = dict(found.by_words)
     strongest = max(strength.values(), default=0.0) or 1.0
     of_words = ranking.text_weight * WORDS_WORTH if strength else 0.0
@@ -68,13 +79,17 @@ def _scores(found: Found, ranking: Ranking) -> Iterable[tuple[Key, float]]:
     ]
 
 
+def _scores_of_words(found: Found) -> Iterable[tuple[Key, float]]:
+    """BM25 has no upper end, and hardly any length where all chunks have a word: a share can be held to a threshold."""
+    strongest = max((strength for _, strength in found.by_words), default=0.0) or 1.0
+    return [
+        (key, found.shares.get(key, 0.0) * (1 - STRENGTHS_PART + STRENGTHS_PART * max(0.0, strength) / strongest))
+        for key, strength in found.by_words
+    ]
+
+
 def merge(lists: Sequence[Listed]) -> Listed:
     """Lists with a common measure as one: those of several stores."""
     if len(lists) == 1:
         return lists[0]
     return sorted((pair for one in lists for pair in one), key=lambda pair: (-pair[1], pair[0]))[:DEPTH]
-
-
-def words_score(strength: float) -> float:
-    """From 0 to 1 for a sum of weights of words that has no upper end. Compares only within one search."""
-    return strength / (1.0 + strength) if strength > 0 else 0.0

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import local
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from runstead.domain.attribute_filter import Attributes, Filter
 from runstead.domain.chunking import Chunk
 from runstead.domain.errors import Unavailable
@@ -91,19 +93,22 @@ class SqliteIndex:
     ) -> list[Hit]:
         asked = list(dict.fromkeys(store_ids))
         scope = await self._read(lambda connection: sqlite_reads.scope_of(connection, asked, filter))
-        searched = await asyncio.gather(*(self._search_one(scope, query, ranking) for query in queries))
-        found = [
-            Found(
-                words,
-                merge([each.top(scope.files, DEPTH) for each in compared]),
-                {key: cosine for each in compared for key, cosine in each.cosines(key for key, _ in words).items()},
-            )
-            for words, compared in searched
-        ]
+        found = await asyncio.gather(*(self._search_one(scope, query, ranking) for query in queries))
         best = weigh(found, ranking)[:limit]
         return await self._read(lambda connection: sqlite_reads.hits(connection, best))
 
-    async def _search_one(self, scope: Scope, query: Query, ranking: Ranking) -> tuple[Listed, list[Compared]]:
+    async def _search_one(self, scope: Scope, query: Query, ranking: Ranking) -> Found:
+        words, compared = await self._look(scope, query, ranking)
+        found = Found(
+            words,
+            merge([each.top(scope.files, DEPTH) for each in compared]),
+            {key: cosine for each in compared for key, cosine in each.cosines(key for key, _ in words).items()},
+        )
+        if found.has_vectors or not words:
+            return found
+        return replace(found, shares=await self._read(lambda connection: sqlite_reads.shares(connection, query, words)))
+
+    async def _look(self, scope: Scope, query: Query, ranking: Ranking) -> tuple[Listed, list[Compared]]:
         """What words find, and what vectors do: at the same time, by two threads."""
 
         async def by_words() -> Listed:

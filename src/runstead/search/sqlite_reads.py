@@ -11,8 +11,8 @@ from runstead.domain.attribute_filter import Filter, matches
 from runstead.domain.chunking import Chunk
 from runstead.ports import Hit, Query
 from runstead.search.matrix_cache import MatrixCache, Name
-from runstead.search.rank import DEPTH, Listed, Scored
-from runstead.search.sqlite_words import match, telling
+from runstead.search.rank import DEPTH, Key, Listed, Scored
+from runstead.search.sqlite_words import match, share_of_words, telling
 from runstead.search.sqlite_writes import scope
 from runstead.search.vector_matrix import Compared, VectorMatrix
 from runstead.search.words import words_of
@@ -60,6 +60,17 @@ def by_words(connection: sqlite3.Connection, scope_: Scope, query: Query) -> Lis
         arguments,
     )
     return [((file, position), strength) for file, position, strength in found]
+
+
+def shares(connection: sqlite3.Connection, query: Query, found: Listed) -> dict[Key, float]:
+    """Which part of the query's words each chunk says that words have found."""
+    texts = [
+        row[0] if row is not None else ""
+        for key, _ in found
+        for row in [connection.execute("SELECT text FROM chunks WHERE file_no = ? AND position = ?", key).fetchone()]
+    ]
+    keys = [key for key, _ in found]
+    return dict(zip(keys, share_of_words(connection, words_of(query.text), texts), strict=True))
 
 
 def by_vectors(connection: sqlite3.Connection, cache: MatrixCache, scope_: Scope, query: Query) -> list[Compared]:

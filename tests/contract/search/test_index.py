@@ -33,7 +33,7 @@ async def test_a_chunk_is_found_by_meaning_and_by_its_words(index: Index):
     assert by_meaning[0].score == pytest.approx(0.985, abs=0.001)
     # The plural is the same word.
     assert [hit.text for hit in by_words] == ["Ships pass by."]
-    assert 0 < by_words[0].score < 1
+    assert by_words[0].score == 1
 
 
 async def test_what_both_ways_find_is_before_what_one_finds(index: Index):
@@ -118,7 +118,7 @@ async def test_files_without_vectors_are_found_by_their_words(index: Index):
     hits = await index.search(["vs_a"], [asked("anchor", at(0))], limit=5)
 
     assert files_of(hits) == ["file-1"]
-    assert 0 < hits[0].score < 1
+    assert hits[0].score == 1
 
 
 async def test_vectors_of_another_embedding_are_not_compared(index: Index):
@@ -362,3 +362,22 @@ async def test_an_index_tells_what_filters_see(index: Index):
     await index.set_attributes("vs_a", "file-2", {"year": 2})
     assert (await index.attributes("vs_a"))["file-2"] == {"year": 2}
     assert await index.attributes("vs_none") == {}
+
+
+async def test_words_alone_score_by_their_share_however_few_chunks_there_are(index: Index):
+    """BM25 alone has next to nothing to say where every chunk has the words."""
+    await index.put(a_file("file-all", ["The harbour of Brindlemoor freezes in January."], embedding=None))
+    await index.put(a_file("file-some", ["A harbour is a place for ships and their crews."], embedding=None))
+
+    hits = await index.search(["vs_a"], [asked("Does the harbour freeze in January?")], limit=5)
+    assert files_of(hits) == ["file-all", "file-some"]
+    assert hits[0].score == pytest.approx(1.0)
+    assert 0.05 < hits[1].score < 0.4
+    strict = Ranking(score_threshold=0.5)
+    assert files_of(await index.search(["vs_a"], [asked("freezing harbours, January")], limit=5, ranking=strict)) == [
+        "file-all"
+    ]
+    assert await index.search(["vs_a"], [asked("the harbour of Xanadu")], limit=5, ranking=strict) == []
+    one = await index.search(["vs_a"], [asked("ships")], limit=5, ranking=strict)
+    assert files_of(one) == ["file-some"]
+    assert one[0].score == pytest.approx(1.0)

@@ -1,6 +1,6 @@
 import pytest
 
-from runstead.search.bm25 import _SAID_ONCE, _times, bm25
+from runstead.search.bm25 import _SAID_ONCE, _times, bm25, rarity, shares
 
 
 def said(times):
@@ -32,3 +32,11 @@ def test_a_short_chunk_counts_for_more_than_a_long_one():
 
 def test_nothing_found_is_nothing():
     assert list(bm25([], 0)) == []
+
+
+def test_a_share_is_all_for_a_chunk_that_says_everything_and_counts_words_that_nobody_says():
+    everything, half = (1, 0, 9, [said(1), said(3)], [2, 2], 2), (1, 1, 9, [said(1), 0.0], [2, 2], 2)
+    assert shares([everything, half], 2) == {(1, 0): 1.0, (1, 1): 0.5}
+    [(_, unknown)] = shares([(1, 0, 9, [said(1)], [2], 2)], 2).items()
+    assert unknown == pytest.approx(rarity(2, 2) / (rarity(2, 2) + rarity(0, 2)))
+    assert 0 < unknown < 0.5
