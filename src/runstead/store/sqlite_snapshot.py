@@ -28,9 +28,7 @@ def read_snapshot(connection: sqlite3.Connection, run_id: RunId, max_bytes: int)
     return Snapshot(record, [rows.step_record_of(step) for step in steps], messages, older, earlier)
 
 
-def _newest(
-    found: sqlite3.Cursor, decode: Callable[[Sequence[Any]], T], max_bytes: int
-) -> tuple[list[T], int | None]:
+def _newest(found: sqlite3.Cursor, decode: Callable[[Sequence[Any]], T], max_bytes: int) -> tuple[list[T], int | None]:
     """As many as fit, at least one, oldest first; and the place of the oldest.
 
     `found` yields (seq, body, …), newest first, and is read no further than needed.
