@@ -51,7 +51,9 @@ def banner(
 def _files(settings: Settings) -> list[str]:
     lines = [f"  files  {without_credentials(settings.blobs_url)}"]
     if settings.hides_files:
-        lines.append("         Other nodes do not see them: set RUNSTEAD_BLOBS_URL to a bucket, on every node.")
+        lines.append(
+            "         Nodes on other machines do not see them: set RUNSTEAD_BLOBS_URL to a bucket, on every node."
+        )
     return lines
 
 

@@ -27,11 +27,12 @@ class Finding(Struct, frozen=True):
     subject: str
     words: str
     remedy: str | None = None
+    is_warning: bool = False
 
     @property
     def is_ok(self) -> bool:
-        """Whether nothing has to be done."""
-        return self.remedy is None
+        """Whether nothing has to be done; what is only warned of may be as it should be."""
+        return self.remedy is None or self.is_warning
 
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -154,9 +155,12 @@ async def _store_server(chosen: Settings) -> Finding:
         words = f"{state.where} has schema {state.version} of {state.known}, and its user may not create tables"
         return Finding("store", words, "Give it a schema of its own, or start once as a user who may.")
     link = "by TLS" if state.is_encrypted else "unencrypted"
-    return _schema(
-        state.where, f"PostgreSQL {state.release} {link}, ", state.version, state.known, may_serve=state.may_serve
-    )
+    release = f"PostgreSQL {state.release} {link}, "
+    found = _schema(state.where, release, state.version, state.known, may_serve=state.may_serve)
+    if state.has_pgvector or not found.is_ok:
+        return found
+    words = f"{found.words}; without pgvector, so vectors are compared one by one in the memory of each node"
+    return Finding("store", words, "Install the extension pgvector on its machine, and start again.", is_warning=True)
 
 
 async def _bus(chosen: Settings) -> Finding:
@@ -174,7 +178,7 @@ async def _contents(chosen: Settings) -> Finding:
     words = await app.inspect_blobs(chosen)
     if chosen.hides_files:
         remedy = "Set RUNSTEAD_BLOBS_URL to a bucket, on every node."
-        return Finding("files", f"{words}, where the nodes that RUNSTEAD_NATS_URL tells of do not see them", remedy)
+        return Finding("files", f"{words}, where nodes on other machines do not see them", remedy, is_warning=True)
     return Finding("files", words)
 
 

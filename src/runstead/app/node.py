@@ -136,6 +136,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         if role != "api":
             ingester = Ingester(means, journal, ground.clock, owner=worker.owner, times=worker.times)
             journal.tell(ingester.committed)
+            metrics.watch_reading(lambda: ingester.reading)
             loops |= {
                 "ingester": ingester.keep,
                 "offers": worker.serve_offers,
@@ -163,7 +164,10 @@ def _asgi(
 ) -> ASGIApp:
     check = application.checker(auth.Keys(settings.api_keys), bound_host=bound_host, origins=settings.cors_origins)
     state = health.State(
-        is_stopping=lambda: worker.is_stopping, is_told=lambda: ground.bus.is_connected, store=ground.store
+        is_stopping=lambda: worker.is_stopping,
+        is_told=lambda: ground.bus.is_connected,
+        store=ground.store,
+        hides_files=settings.hides_files,
     )
     # A node that only executes answers those who watch it, and nobody else.
     served = (

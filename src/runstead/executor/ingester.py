@@ -23,6 +23,8 @@ EVERY = 1.0
 """Seconds between looks at the rows, give or take a fifth so that nodes do not march in step."""
 AT_ONCE = 2
 """Files read at a time: more would only share the same parser processes and the same embedder."""
+GIVE_BACK_WITHIN = 1.0
+"""Seconds a stop has for it; where the store does not answer the leases run out by themselves."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,11 @@ class Ingester:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wanted = asyncio.Event()
         self._is_stopping = False
+
+    @property
+    def reading(self) -> int:
+        """How many files are being read."""
+        return len(self._tasks)
 
     def committed(self, change: Change) -> None:
         """Told of every change this node has stored: files that were added are looked for at once."""
@@ -58,10 +65,17 @@ class Ingester:
                 await self._wait()
         finally:
             self._is_stopping = True
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._give_everything_back()
+
+    async def _give_everything_back(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=GIVE_BACK_WITHIN)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _wait(self) -> None:
         try:

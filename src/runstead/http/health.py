@@ -14,6 +14,10 @@ from runstead.ports import Store
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
+HIDDEN_FILES = (
+    "Contents of files that are uploaded here lie in a folder, where nodes on other machines do not see them: set "
+    "RUNSTEAD_BLOBS_URL to a bucket, on every node."
+)
 PATIENCE = 2.0
 """Seconds the store may take to answer, before this node is held to be cut off from it."""
 
@@ -24,6 +28,7 @@ class State(Struct, frozen=True):
     is_stopping: Callable[[], bool]
     is_told: Callable[[], bool]
     store: Store
+    hides_files: bool = False
 
     async def judge(self) -> tuple[int, str]:
         """A status for balancers, and a word for people. Without the bus runs go on, only later: that is ready."""
@@ -45,7 +50,8 @@ def routes(state: State, metrics_page: Callable[[], bytes]) -> list[Route]:
 
     async def readyz(request: Request) -> JSONResponse:
         status, word = await state.judge()
-        return JSONResponse({"status": word}, status_code=status)
+        warnings = {"warnings": [HIDDEN_FILES]} if state.hides_files else {}
+        return JSONResponse({"status": word, **warnings}, status_code=status)
 
     async def metrics(request: Request) -> Response:
         return Response(metrics_page(), headers={"content-type": PROMETHEUS})

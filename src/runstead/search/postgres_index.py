@@ -24,6 +24,8 @@ from runstead.search.rank import Found, merge, weigh
 
 EXACT_BELOW = 5_000
 """Windows of which each is compared: as fast as the index, and misses nothing."""
+CLOSE_WITHIN = 0.7
+"""Seconds."""
 CONNECTIONS = 4
 # HNSW looks at this many neighbours at least; and goes on when a filter leaves too few of them.
 _TUNING = ("SET hnsw.ef_search = 200", "SET hnsw.iterative_scan = relaxed_order")
@@ -170,7 +172,8 @@ class PostgresIndex:
 
     async def close(self) -> None:
         try:
-            async with asyncio.timeout(5.0):
+            # A line that has gone silent must not hold up a stop.
+            async with asyncio.timeout(CLOSE_WITHIN):
                 await self._pool.close()
         except _TROUBLE:
             self._pool.terminate()

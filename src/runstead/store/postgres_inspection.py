@@ -11,7 +11,8 @@ from runstead.store.postgres_opening import told_clearly
 _ASK = """
 SELECT current_setting('server_version'),
        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
-       (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())
+       (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()),
+       EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'vector')
 """
 
 
@@ -25,6 +26,7 @@ class ServerState(Struct, frozen=True):
     may_serve: bool
     may_create: bool
     is_encrypted: bool
+    has_pgvector: bool
 
 
 async def inspect_server(url: str) -> ServerState:
@@ -33,7 +35,7 @@ async def inspect_server(url: str) -> ServerState:
     with told_clearly(server.where):
         connection = await server.connect()
         try:
-            release, may_create, is_encrypted = await connection.fetchrow(_ASK) or ("", False, False)
+            release, may_create, is_encrypted, has_pgvector = await connection.fetchrow(_ASK) or ("", *[False] * 3)
             applied = await applied_to(connection)
         finally:
             await close_politely(connection)
@@ -47,4 +49,5 @@ async def inspect_server(url: str) -> ServerState:
         may_serve(applied, known),
         may_create,
         bool(is_encrypted),
+        has_pgvector,
     )

@@ -33,7 +33,7 @@ def publish(cluster: Cluster, *messages: tuple[str, bytes]) -> None:
 def is_sound(*nodes: Server) -> None:
     """Each node lives, and had no error of its own."""
     for node in nodes:
-        assert Api(node.url).send("GET", "//readyz").json == {"status": "ready"}
+        assert Api(node.url).send("GET", "//readyz").json["status"] == "ready"
         assert node.complaints == []
 
 

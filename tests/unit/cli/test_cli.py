@@ -47,7 +47,7 @@ def test_the_banner_says_that_other_nodes_do_not_see_a_folder():
     }
 
     assert "  files  file:///data/files\n  keys" in banner(alone, "127.0.0.1", 8000, missing=None)
-    assert "Other nodes do not see them" in banner(settings.load(several), "127.0.0.1", 8000, missing=None)
+    assert "Nodes on other machines do not see them" in banner(settings.load(several), "127.0.0.1", 8000, missing=None)
     shared = settings.load(several | {"RUNSTEAD_BLOBS_URL": "s3://bucket/prefix"})
     assert "  files  s3://bucket/prefix\n  bus" in banner(shared, "127.0.0.1", 8000, missing=None)
 
