@@ -35,7 +35,12 @@ async def inspect_server(url: str) -> ServerState:
     with told_clearly(server.where):
         connection = await server.connect()
         try:
-            release, may_create, is_encrypted, has_pgvector = await connection.fetchrow(_ASK) or ("", *[False] * 3)
+            release, may_create, is_encrypted, has_pgvector = await connection.fetchrow(_ASK) or (
+                "",
+                False,
+                False,
+                False,
+            )
             applied = await applied_to(connection)
         finally:
             await close_politely(connection)
