@@ -87,7 +87,11 @@ class ProcessBus:
             self._post.events.setdefault(run_id, []).extend(events)
 
     async def history(self, run_id: RunId) -> list[StreamEvent]:
-        return [] if self._post.is_deaf else list(self._post.events.get(run_id, ()))
+        if self._post.is_deaf:
+            # What nobody can read nobody can close.
+            self._post.lost_events.add(run_id)
+            return []
+        return list(self._post.events.get(run_id, ()))
 
     @asynccontextmanager
     async def tail(self, run_id: RunId, after: tuple[int, int] | None) -> AsyncIterator[Tail]:
