@@ -20,6 +20,7 @@ from prometheus_client import (
 from runstead.domain import run_lifecycle
 from runstead.domain.change import Change, InsertRun, ReplaceRun, TakeRun
 from runstead.domain.errors import ModelFailed
+from runstead.domain.file_writes import ReplaceStoreFile
 from runstead.ports import Model
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.models import Model as ModelCard
@@ -71,12 +72,23 @@ class Metrics:
             buckets=FIRST_TOKEN_BUCKETS,
             registry=self.registry,
         )
+        self._files_ingested = Counter(
+            "runstead_files_ingested_total",
+            "Files of vector stores that reached an end, by status.",
+            ("status",),
+            registry=self.registry,
+        )
+        self._files_reading = Gauge(
+            "runstead_files_reading", "Files this node is making searchable now.", registry=self.registry
+        )
         # Looking a labelled child up in the library costs more than counting does.
         self._of_answer: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         for status in sorted(run_lifecycle.TERMINAL):
             self._runs_ended.labels(status)
         for outcome in ("answered", "failed", "interrupted"):
             self._model_calls.labels(outcome)
+        for ended in ("completed", "failed"):
+            self._files_ingested.labels(ended)
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """A request was answered; `seconds` until the answer began."""
@@ -99,6 +111,9 @@ class Metrics:
                         self._runs_ended.labels(record.run.status).inc()
                     elif isinstance(write, TakeRun) and write.was.owner is not None:
                         self._runs_taken_over.inc()
+                case ReplaceStoreFile(record=file, was=was):
+                    if file.file.status != was.file.status:
+                        self._files_ingested.labels(file.file.status).inc()
                 case _:
                     pass
 
@@ -113,6 +128,10 @@ class Metrics:
     def watch_executing(self, count: Callable[[], int]) -> None:
         """Where to ask how many runs are being driven, when somebody wants to know."""
         self._runs_executing.set_function(count)
+
+    def watch_reading(self, count: Callable[[], int]) -> None:
+        """Where to ask how many files are being read."""
+        self._files_reading.set_function(count)
 
     def watch_bus(self, is_connected: Callable[[], bool]) -> None:
         """Where to ask whether the bus is connected."""

@@ -7,11 +7,15 @@ from typing import Any, cast
 
 import pytest
 
+from runstead.domain import ingestion
 from runstead.domain.change import Change, InsertRun, ReplaceRun, TakeRun
 from runstead.domain.errors import ModelFailed
+from runstead.domain.file_writes import ReplaceStoreFile, StoreFileRecord
 from runstead.journal import Journal
 from runstead.metrics import Metrics, TimedModel
+from runstead.wire.base import FileId, VectorStoreId
 from runstead.wire.chat import ChatChunk, ChatRequest
+from runstead.wire.vector_stores import StaticChunking, StaticStrategy, VectorStoreFile
 from tests.docs.pages import read, rows
 
 REQUEST = ChatRequest(model="m", messages=[])
@@ -160,3 +164,26 @@ def test_a_model_call_is_counted_by_its_outcome(metrics, failure, pieces, outcom
     assert value(metrics, "runstead_model_calls_total", outcome=outcome) == 1
     assert value(metrics, "runstead_model_first_token_seconds_count") == 1
     assert speaker.closed
+
+
+async def test_files_are_counted_when_they_reach_an_end(metrics):
+    was = StoreFileRecord(
+        file=VectorStoreFile(
+            id=FileId("file-a"),
+            created_at=0,
+            vector_store_id=VectorStoreId("vs_a"),
+            chunking_strategy=StaticStrategy(StaticChunking()),
+        )
+    )
+    done, failed = ingestion.complete(was, 9), ingestion.fail(was, "invalid_file", "It is damaged.")
+    claimed = ingestion.claim(was, owner="node_a", now=0.0, lease_for=6.0)
+    # Reading one again that was completed is no second end.
+    again = ReplaceStoreFile(ingestion.complete(done, 10), done)
+
+    metrics.committed(Change(writes=(ReplaceStoreFile(claimed, was), ReplaceStoreFile(done, claimed), again)))
+    metrics.committed(Change(writes=(ReplaceStoreFile(failed, claimed),)))
+
+    assert value(metrics, "runstead_files_ingested_total", status="completed") == 1
+    assert value(metrics, "runstead_files_ingested_total", status="failed") == 1
+    metrics.watch_reading(lambda: 2)
+    assert value(metrics, "runstead_files_reading") == 2
