@@ -111,16 +111,19 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def runstead(port: int, model: str) -> Iterator[Target]:
-    """Our server on SQLite with an empty data folder."""
+def runstead(port: int, model: str, weights: Path | None = None) -> Iterator[Target]:
+    """Our server on SQLite with an empty data folder; where another one's weights are lent to it, on all cores."""
     with tempfile.TemporaryDirectory() as folder:
+        if weights is not None:
+            (Path(folder) / "models").symlink_to((weights / "models").absolute())
         environment = {
             "RUNSTEAD_DATA_DIR": folder,
             "RUNSTEAD_MODEL_URL": f"http://127.0.0.1:{port}/v1",
             "RUNSTEAD_MODEL_WINDOW": "128000",
             "RUNSTEAD_LOG_LEVEL": "warning",
         }
-        with process([sys.executable, "-m", "runstead", "serve", "--port", "0"], SERVER_CORE, environment) as child:
+        cores = SERVER_CORE if weights is None else SERVER_CORE | LOAD_CORE
+        with process([sys.executable, "-m", "runstead", "serve", "--port", "0"], cores, environment) as child:
             assert child.stdout is not None
             own = int(child.stdout.readline().strip().rpartition(":")[2].partition("/")[0])
             assistant = post(own, "/v1/assistants", {"model": model})
