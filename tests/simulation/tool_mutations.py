@@ -30,16 +30,6 @@ def a_late_result_is_stored() -> Any:
     return changed(Database, "_replace_step", replace_step)
 
 
-def a_late_result_passes_while_its_step_is_open() -> Any:
-    real = Database._replace_step
-
-    def replace_step(self: Database, step: StepRecord, was: StepRecord, undo: Any) -> None:
-        stored = self.steps.get(was.step.id)
-        real(self, step, was if stored is None else replace(stored, step=was.step), undo)
-
-    return changed(Database, "_replace_step", replace_step)
-
-
 def a_tool_runs_before_it_is_stored_that_it_shall() -> Any:
     real = turn._concluded
 
@@ -118,7 +108,6 @@ def call_ids_of_earlier_runs_are_taken_again() -> Any:
 TOOL_MUTATIONS: tuple[Mutation, ...] = (
     a_result_is_stored_without_a_fence,
     a_late_result_is_stored,
-    a_late_result_passes_while_its_step_is_open,
     a_tool_runs_before_it_is_stored_that_it_shall,
     a_finished_call_is_performed_again,
     a_takeover_forgets_results,
