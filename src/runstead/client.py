@@ -63,7 +63,9 @@ class Client:
 
     async def upload(self, path: Path, name: str, sent: Callable[[int], None]) -> Json:
         """A file for assistants, read and sent piece by piece. Raises OSError as well."""
-        form = aiohttp.FormData(default_to_multipart=True)
+        # Names as they are, in UTF-8. What no screen shows would end up in a header.
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+        name = "".join(letter if letter.isprintable() else "_" for letter in name)
         form.add_field("purpose", "assistants")
         form.add_field("file", _pieces(path, sent), filename=name, content_type="application/octet-stream")
         return await self._ask("POST", "/files", data=form)

@@ -28,6 +28,7 @@ def folder(tmp_path: Path) -> Path:
     (made / "more").mkdir(parents=True)
     (made / "light.md").write_text("# Light\n\nAda Quillfeather built the lighthouse.\n")
     (made / "more" / "grüße.txt").write_text("Ahoy, says the harbour master.")
+    (made / 'so "called"\n.txt').write_text("A quoted pelican.")
     (made / ".hidden").write_text("not for you")
     return made
 
@@ -42,9 +43,10 @@ def test_a_folder_becomes_a_store_that_is_searched(api: Api, folder: Path):
     done = runstead("files", "add", folder, "--store", "By command", "--server", api.url)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "2 files can be searched in By command (vs_" in done.stdout
+    assert "3 files can be searched in By command (vs_" in done.stdout
     [store] = [each for each in api.get("/vector_stores?limit=100")["data"] if each["name"] == "By command"]
-    assert store["file_counts"]["completed"] == 2
+    assert store["file_counts"]["completed"] == 3
+    assert 'so "called"_.txt' in runstead("search", store["id"], "pelican", "--server", api.url).stdout
 
     found = runstead("search", "By command", "Who built the lighthouse?", "--server", api.url)
     assert found.returncode == 0
