@@ -37,17 +37,21 @@ class Reading:
     async def perform(self) -> None:
         """Read the file and say what came of it. Raises LeaseLost if it was cancelled, deleted or taken meanwhile."""
         try:
+            await self._read_and_tell()
+        except LeaseLost:
+            # Whether a renewal noticed it or the last write: the index may have had the file by then.
+            await self._forget_if_gone()
+            raise
+
+    async def _read_and_tell(self) -> None:
+        try:
             usage_bytes = await self._while_renewed(ingest(self._means, self.record))
         except ExtractionFailed as failure:
             await self._end(ingestion.fail(self.record, failure.code, failure.message))
         except (ContentsMissing, EmbeddingFailed, Unavailable) as trouble:
             await self._end(ingestion.try_later(self.record, str(trouble), now=self._clock.now()))
         else:
-            try:
-                await self._end(ingestion.complete(self.record, usage_bytes))
-            except LeaseLost:
-                await self._forget_if_gone()
-                raise
+            await self._end(ingestion.complete(self.record, usage_bytes))
 
     async def give_back(self) -> None:
         """Let somebody else read it. Raises LeaseLost."""

@@ -130,8 +130,9 @@ async def test_what_is_taken_away_while_it_is_read_is_not_in_the_index(place: Pl
     assert await place.index.held(place.vector_store.id) == {}
 
 
+@pytest.mark.parametrize("noticed_by", ["the last write", "a renewal"])
 @pytest.mark.parametrize("how", ["deleted", "cancelled"])
-async def test_what_is_taken_away_at_the_last_moment_leaves_the_index_again(place: Place, monkeypatch, how):
+async def test_what_is_taken_away_at_the_last_moment_leaves_the_index_again(place: Place, monkeypatch, how, noticed_by):
     """After the index has it, and before the row says so."""
     file = await place.uploaded("a.txt")
     batch, begin = batch_with(place.vector_store, file)
@@ -147,6 +148,8 @@ async def test_what_is_taken_away_at_the_last_moment_leaves_the_index_again(plac
         await place.store.commit(change(deletes if how == "deleted" else cancels))
         assert await place.index.held(place.vector_store.id) == {file.id: "letters"}
         lost.set()
+        if noticed_by == "a renewal":
+            await asyncio.Event().wait()
         return size
 
     monkeypatch.setattr(place.index, "put", put_and_lose)
