@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from tests.acceptance.cluster.conftest import Cluster
+from tests.acceptance.cluster.conftest import SHORT, Cluster
 from tests.acceptance.cluster.load import Load
 from tests.acceptance.cluster.test_partitions import HOWS, Partition
 from tests.acceptance.processes import PATIENCE, Server
@@ -110,7 +110,7 @@ def test_a_stopped_node_s_stream_goes_on_with_the_run_elsewhere(cluster: Cluster
 def test_a_node_that_is_cut_off_leaves_in_time(cluster: Cluster, model: Model, partition: Partition):
     database, wired = cluster.line_to_postgres()
     bus, wired_too = cluster.line_to_nats()
-    leaving, staying = cluster.node(**wired, **wired_too), cluster.node()
+    leaving, staying = cluster.node(**SHORT, **wired, **wired_too), cluster.node(**SHORT)
     drama = cluster.drama(leaving, model)
     there = drama.at(Api(staying.url))
     model.will(text(WORDS, hold_before=3), text("By another"))
