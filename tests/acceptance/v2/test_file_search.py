@@ -51,7 +51,8 @@ def found(scene: Scene, run, include=NOT_GIVEN):
 
 
 def test_the_stream_of_a_run_that_searches(scene, store):
-    scene.model.will(calls(searching("lighthouse Brindlemoor")), text("Ada【0:0†source】, I think."))
+    # With a word that no file has: a score of 1.0 would look like other numbers.
+    scene.model.will(calls(searching("Brindlemoor xylophone")), text("Ada【0:0†source】, I think."))
     events = scene.events()
     [[result]] = [
         event.data.step_details.tool_calls[0].file_search.results
@@ -161,3 +162,57 @@ def test_a_message_attachment_is_found(client, model):
     assert scene.run().status == "completed"
     [annotation] = scene.messages()[-1].content[0].text.annotations
     assert annotation.file_citation.file_id == file.id
+
+
+def test_annotations_of_a_stream_point_at_its_text(scene, store):
+    """Offsets count characters of the whole text, and come no earlier than what they point at."""
+    answer = "Ünïcödé 🗼🗼 Ada【0:0†source】 built it【9:9†source】, in 1871【0:0†source】."
+    scene.model.will(calls(searching("lighthouse Brindlemoor")), text(answer))
+    so_far, told = "", []
+    for event in scene.start(stream=True):
+        if event.event != "thread.message.delta":
+            continue
+        for part in event.data.delta.content:
+            so_far += part.text.value or ""
+            for annotation in part.text.annotations or []:
+                assert so_far[annotation.start_index : annotation.end_index] == annotation.text
+                told.append((annotation.start_index, annotation.end_index, annotation.file_citation.file_id))
+    assert so_far == answer
+    message = scene.messages()[-1]
+    assert said(message) == answer
+    kept = [(a.start_index, a.end_index, a.file_citation.file_id) for a in message.content[0].text.annotations]
+    assert told == kept
+    assert [answer[start:end] for start, end, _ in kept] == ["【0:0†source】"] * 2
+    assert {file for _, _, file in kept} == {store[1]["facts"]}
+
+
+def test_a_model_may_search_several_times(scene, store):
+    scene.model.will(
+        calls(searching("lighthouse"), searching("Quillfeather", "call_2")),
+        calls(searching("Brindlemoor", "call_3")),
+        text("One【0:0†source】, two【1:0†source】, three【2:0†source】."),
+    )
+    run = scene.run()
+    assert run.status == "completed"
+    assert [len(step.step_details.tool_calls) for step in scene.steps(run) if step.type == "tool_calls"] == [2, 1]
+    annotations = scene.messages()[-1].content[0].text.annotations
+    assert [annotation.text for annotation in annotations] == ["【0:0†source】", "【1:0†source】", "【2:0†source】"]
+
+
+def test_what_an_upload_and_its_run_say_at_once_is_found(client, model):
+    """The thread's store is still being read when the run begins: the run waits for it."""
+    words = " ".join(f"Ship {i} passed the lighthouse." for i in range(3000)) + " The password is plover."
+    file = client.files.create(file=("log.txt", words.encode()), purpose="assistants")
+    assistant = client.beta.assistants.create(model=model.name, tools=[SEARCH])
+    model.will(calls(searching("password plover")), text("plover【0:0†source】"))
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=assistant.id,
+        thread={
+            "messages": [{"role": "user", "content": "Read", "attachments": [{"file_id": file.id, "tools": [SEARCH]}]}]
+        },
+        poll_interval_ms=20,
+    )
+    assert run.status == "completed"
+    assert "The password is plover." in model.requests[1]["messages"][-1]["content"]
+    message = client.beta.threads.messages.list(run.thread_id, order="desc").data[0]
+    assert message.content[0].text.annotations[0].file_citation.file_id == file.id
