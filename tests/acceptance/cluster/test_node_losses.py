@@ -4,6 +4,7 @@ import signal
 import time
 
 from tests.acceptance.cluster.conftest import Cluster
+from tests.acceptance.processes import PATIENCE
 from tests.acceptance.scripted import Model, text
 from tests.acceptance.waiting import eventually
 from tests.acceptance.wire.talk import Api
@@ -45,7 +46,7 @@ def test_a_stopped_node_hands_its_runs_over_at_once(cluster: Cluster, model: Mod
     assert there.ended(run)["status"] == "completed"
     # A lease lasts six seconds; nobody waited for it.
     assert time.monotonic() - asked < 4
-    assert leaving.stop() == 0
+    assert leaving.process.wait(PATIENCE) == 0
     assert there.said() == ["Hello", "Handed over"]
 
 
