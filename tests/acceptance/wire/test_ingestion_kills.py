@@ -15,8 +15,8 @@ LONG = b" ".join(b"The lighthouse keeper of Brindlemoor counts ship %d." % i for
 QUICK = {"RUNSTEAD_LEASE_FOR": "2"}
 
 
-def counts(shelf: Shelf) -> dict[str, int]:
-    return shelf.counts
+def has_completed(shelf: Shelf, many: int) -> bool:
+    return shelf.counts["completed"] >= many
 
 
 def test_ingestion_that_was_killed_goes_on_to_its_end(starter: Starter):
@@ -24,7 +24,7 @@ def test_ingestion_that_was_killed_goes_on_to_its_end(starter: Starter):
     shelf = Shelf.open(Api(starter(**QUICK).url))
     files = [shelf.add(LONG + b"number %d" % i) for i in range(12)]
     for done in (1, 4, 8):
-        eventually(partial(counts, shelf), lambda seen, done=done: seen["completed"] >= done)
+        eventually(partial(has_completed, shelf, done))
         starter.running.kill()
         shelf = shelf.at(Api(starter(**QUICK).url))
     for file in files:
