@@ -88,7 +88,7 @@ def examine() -> None:
     is_well = True
     for finding in doctor.examine(os.environ):
         is_well &= finding.is_ok
-        click.echo(f"{'ok  ' if finding.is_ok else 'fail'}  {finding.subject:12} {finding.words}.")
+        click.echo(f"{finding.mark:4}  {finding.subject:12} {finding.words}.")
         if finding.remedy is not None:
             click.echo(f"      {'':12} {finding.remedy}")
     sys.exit(0 if is_well else 1)

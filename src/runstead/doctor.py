@@ -34,6 +34,11 @@ class Finding(Struct, frozen=True):
         """Whether nothing has to be done; what is only warned of may be as it should be."""
         return self.remedy is None or self.is_warning
 
+    @property
+    def mark(self) -> str:
+        """The finding in a word."""
+        return "warn" if self.is_warning else "ok" if self.is_ok else "fail"
+
 
 def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Everything, one finding at a time; without readable settings nothing else can be looked at."""

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from runstead import app, cli, doctor, settings
 from runstead.domain.errors import EmbeddingFailed, ModelFailed
+from runstead.store.postgres_inspection import ServerState
 from runstead.store.sqlite import SqliteStore
 
 
@@ -216,3 +217,26 @@ def test_embeddings_that_cannot_be_had_are_a_fault(environment, monkeypatch):
     finding = found(environment, "search")
     assert "does not answer" in finding.words
     assert "RUNSTEAD_EMBEDDINGS_" in (finding.remedy or "")
+
+
+SEVERAL = {"RUNSTEAD_DATABASE_URL": "postgresql://h/d", "RUNSTEAD_NATS_URL": "nats://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(("has_pgvector", "mark"), [(True, "ok"), (False, "warn")])
+def test_a_missing_pgvector_is_warned_of(environment, monkeypatch, has_pgvector, mark):
+    async def inspect(_: object) -> ServerState:
+        return ServerState("postgresql://h/d", "15.3", 3, 3, True, True, True, has_pgvector)
+
+    monkeypatch.setattr(app, "inspect_server", inspect)
+
+    finding = found(environment | SEVERAL, "store")
+
+    assert (finding.mark, finding.is_ok) == (mark, True)
+    assert ("pgvector" in finding.words, "pgvector" in (finding.remedy or "")) == (not has_pgvector, not has_pgvector)
+
+
+def test_a_folder_for_the_files_of_several_nodes_is_warned_of(environment):
+    finding = found(environment | SEVERAL, "files")
+
+    assert (finding.mark, finding.is_ok) == ("warn", True)
+    assert "RUNSTEAD_BLOBS_URL" in (finding.remedy or "")
