@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from runstead.domain import run_lifecycle, speech, takeover
 from runstead.domain.records import CallNotes
 from runstead.wire.run_steps import CodeInterpreter, CodeInterpreterToolCall, LogOutput, ToolCalls
-from tests.unit.domain.making import NOW, stored
+from tests.unit.domain.making import NOW, pieces, stored
 from tests.unit.domain.stream_rules import StreamRules
-from tests.unit.domain.test_built_in_answers import an_answer, code_piece, pieces
+from tests.unit.domain.test_built_in_answers import an_answer, code_piece
 
 DONE = CallNotes(is_done=True)
 
