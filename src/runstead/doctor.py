@@ -17,6 +17,8 @@ from runstead.settings import Settings
 
 ENOUGH_DISK = 256 * 2**20
 """Bytes below which a database that grows is about to be in trouble."""
+ALIKE = 0.8
+"""How much of a name has to be that of a setting to be taken for a slip of the pen; with many settings, less meets anything."""
 MODEL_PATIENCE = 60.0
 """Seconds a model may take to answer; an embedded one is loaded first."""
 
@@ -80,7 +82,7 @@ def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
     known = [entry.name.removeprefix(prefix) for entry in settings.ENTRIES]
     others = []
     for name in settings.unknown(environment):
-        meant = get_close_matches(name.removeprefix(prefix), known, n=1)
+        meant = get_close_matches(name.removeprefix(prefix), known, n=1, cutoff=ALIKE)
         if meant:
             yield Finding(
                 "settings", f"{name} is not a setting and is ignored", f"Use {prefix}{meant[0]}, or unset it."

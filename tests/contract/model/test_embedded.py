@@ -11,6 +11,7 @@ from typing import Any
 import platformdirs
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from runstead.domain.errors import ModelFailed
 from runstead.model import weights
@@ -190,7 +191,7 @@ async def test_weights_that_cannot_be_loaded_are_said_so(tmp_path):
 
 
 async def test_missing_weights_are_said_with_the_ways_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "PACKAGE", "a_package_nobody_has_installed")
+    monkeypatch.setattr(weights, "FILE", replace(weights.FILE, package="a_package_nobody_has_installed"))
     model = EmbeddedModel(tmp_path)
 
     model.start()

@@ -34,6 +34,8 @@ class BrokenModel(AnsweringModel):
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A healthy one: an empty data folder and a model that answers."""
     monkeypatch.setattr(app, "open_model", lambda chosen: AnsweringModel())
+    for name in [name for name in os.environ if name.startswith("RUNSTEAD_")]:
+        monkeypatch.delenv(name)
     return {"RUNSTEAD_DATA_DIR": str(tmp_path), "RUNSTEAD_MODEL_URL": "http://127.0.0.1:9/v1"}
 
 
