@@ -11,7 +11,7 @@ ENTRIES = {entry.name: entry for entry in settings.ENTRIES}
 DOCUMENTED = {row[0]: row for row in rows(read("docs/settings.md"))}
 
 # What the tests alone read: pages for those who work on the server may name it, and CONTRIBUTING.md explains it.
-OF_TESTS = {"RUNSTEAD_BIN", "RUNSTEAD_PYTHON", "RUNSTEAD_TEST_EXAMPLES"}
+OF_TESTS = {"RUNSTEAD_BIN", "RUNSTEAD_PYTHON", "RUNSTEAD_TEST_EXAMPLES", "RUNSTEAD_TEST_POSTGRES"}
 
 
 def test_what_tests_read_is_explained_where_contributors_look():
