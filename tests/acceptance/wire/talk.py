@@ -157,10 +157,11 @@ class Stream:
         for line in self._response:
             text = line.decode().removesuffix("\n")
             if text:
-                frame.append(text)
+                # A comment may come before an event, with no blank line of its own.
+                if not text.startswith(":"):
+                    frame.append(text)
                 continue
-            if all(part.startswith(":") for part in frame):
-                frame = []
+            if not frame:
                 continue
             event = _event(frame)
             frame = []
