@@ -67,6 +67,9 @@ def test_the_banner_says_where_what_and_with_whom(starter: Starter):
     assert re.match(r"Runstead \d+\.\d+\.\d+ listens on http://127\.0\.0\.1:\d+/v1", server.banner)
 
 
+PARTS = ["Runstead", "wire", "model", "search", "code", "store", "files", "keys"]
+
+
 def test_the_banner_is_on_standard_output_and_the_log_on_standard_error(scripted: ScriptedServer, tmp_path: Path):
     with subprocess.Popen(
         [program("RUNSTEAD_BIN"), "serve", "--port", "0"],
@@ -76,14 +79,14 @@ def test_the_banner_is_on_standard_output_and_the_log_on_standard_error(scripted
         text=True,
     ) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(5)]
+        lines = [process.stdout.readline() for _ in range(8)]
         assert Api(lines[0].split()[-1]).send("GET", "/nowhere").status == 404
         process.terminate()
         rest, log = process.communicate(timeout=30)
 
     banner = "".join(lines)
     assert rest == ""
-    assert [line.split()[0] for line in banner.splitlines()] == ["Runstead", "wire", "model", "store", "keys"]
+    assert [line.split()[0] for line in banner.splitlines()] == PARTS
     assert "assistants=v1 and assistants=v2" in banner
     assert scripted.url in banner
     assert str(tmp_path / "runstead.db") in banner

@@ -56,4 +56,4 @@ def test_a_variable_that_looks_misspelt_is_warned_of(starter):
 
 
 def test_settings_of_others_are_not_warned_of(starter):
-    assert "warning" not in starter(OPENAI_API_KEY="sk", RUNSTEAD_LOG_LEVEL="INFO").log
+    assert "is not a setting" not in starter(OPENAI_API_KEY="sk", RUNSTEAD_LOG_LEVEL="INFO").log

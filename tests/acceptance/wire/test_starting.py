@@ -120,7 +120,9 @@ def test_a_newer_database_is_refused_and_left_as_it_is(starter: Starter):
     starter().stop()
     database = starter.data_dir / "runstead.db"
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("INSERT INTO migrations (version, name) VALUES (9999, '9999_from_the_future.sql')")
+        connection.execute(
+            "INSERT INTO migrations (version, name) VALUES (9999, '9999_from_the_future_since_9998.sql')"
+        )
     connection.close()
     before = database.read_bytes()
 
