@@ -1,6 +1,7 @@
-"""Create-to-completed of a run on an instant model, one at a time, and the memory of an idle server."""
+"""The start of a server, its memory when idle, and create-to-completed of a run on an instant model, one at a time."""
 
 import argparse
+import contextlib
 import os
 import statistics
 import time
@@ -14,7 +15,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300)
     options = parser.parse_args()
     os.sched_setaffinity(0, targets.LOAD_CORE)
-    with targets.upstream() as port, targets.runstead(port, "burst-20") as ours:
+    with targets.upstream() as port, contextlib.ExitStack() as stack:
+        began = time.perf_counter()
+        ours = stack.enter_context(targets.runstead(port, "burst-20"))
+        print(f"up and an assistant made after {time.perf_counter() - began:.2f} s (goal < 2)")
         print(f"memory of an idle server {ours.memory():.0f} MB (goal <= 90)")
         took = []
         for _ in range(options.runs):
