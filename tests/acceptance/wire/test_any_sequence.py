@@ -11,7 +11,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     consumes,
     invariant,
-    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -132,21 +131,20 @@ class AnySequence(RuleBasedStateMachine):
             assert thread in self.deleted
 
     @rule(target=runs, thread=threads, is_endless=st.booleans())
-    def create_run(self, thread: str, is_endless: bool) -> Any:
+    def create_run(self, thread: str, is_endless: bool) -> tuple[str, str]:
+        """A run of the thread, new or the one in the way: how many there are to draw from may not hang on the moment."""
         body = {"assistant_id": self.assistant, **({"model": ENDLESS} if is_endless else {})}
         answer = self.ask("POST", f"/threads/{thread}/runs", body)
+        assert thread not in self.deleted
         if answer.status == 200:
-            assert thread not in self.deleted
             assert answer.json["status"] == "queued"
             self.run_thread[answer.json["id"]] = thread
-            return (thread, answer.json["id"])
-        if answer.status == 400:
-            lock = re.fullmatch(r"Thread (thread_\w+) already has an active run (run_\w+)\.", answer.message)
-            assert lock is not None, answer
-            assert (lock[1], self.run_thread[lock[2]]) == (thread, thread)
-        else:
-            assert thread in self.deleted
-        return multiple()
+            return thread, answer.json["id"]
+        assert answer.status == 400
+        lock = re.fullmatch(r"Thread (thread_\w+) already has an active run (run_\w+)\.", answer.message)
+        assert lock is not None, answer
+        assert (lock[1], self.run_thread[lock[2]]) == (thread, thread)
+        return thread, lock[2]
 
     @rule(run=runs)
     def wait_for_a_run(self, run: tuple[str, str]) -> None:
