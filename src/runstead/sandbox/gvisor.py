@@ -8,21 +8,19 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
-from runstead.sandbox import cgroups, machine, policy, staging
-from runstead.sandbox.box import Ending, NoBox
+from runstead.sandbox import policy, staging
+from runstead.sandbox.box import NoBox
 from runstead.sandbox.interpreter import Interpreter
 from runstead.sandbox.limits import MIB, Limits
-from runstead.sandbox.machine import Machine, Users
+from runstead.sandbox.local_launcher import NICE, LocalBox, LocalLauncher
+from runstead.sandbox.machine import Machine
 from runstead.sandbox.tail import read_tail
-from runstead.sandbox.warden import Kept, Warden, sweep
 
-NICE = 19
 OVERHEAD, THREADS = 256 * MIB, 256
 """What its kernel needs for itself, beside the session's memory and processes."""
 PATIENCE = 10.0
@@ -37,97 +35,27 @@ FLAGS = (
 )
 
 
-class GvisorBox:
-    """A box of this launcher's; its line are two pipes, which is all that gets through."""
-
-    def __init__(
-        self,
-        kept: Kept,
-        originals: Path,
-        line: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        tail: "asyncio.Task[bytes]",
-    ) -> None:
-        self._kept, self._tail, self._originals = kept, tail, originals
-        self.originals: Path | None = originals
-        self.reader, self.writer = line
-
-    async def stage(self, key: str, contents: AsyncIterator[bytes]) -> None:
-        await staging.stage(self._originals, key, contents)
-
-    async def ended(self, within: float) -> Ending:
-        self.writer.close()
-        done, _ = await asyncio.wait([self._kept.ending], timeout=within)
-        if not done:
-            self._kept.kill()
-        ending = await asyncio.shield(self._kept.ending)
-        words = (await self._tail).decode("utf-8", "replace").strip()
-        return Ending(ending.code, ending.ran_out_of_memory, words)
-
-
-class Gvisor:
+class Gvisor(LocalLauncher):
     """Boxes on this machine, each with a kernel of its own."""
 
     name = "gvisor"
 
     def __init__(self, program: Path, limits: Limits, place: Machine) -> None:
-        self._program, self._limits, self._machine = program, limits, place
-        self._users = Users(place.uids)
-        self._warden = Warden()
-        self._cgroups = cgroups.find(place.cgroup)
-        self._executable = -1
+        super().__init__(program, limits, place)
         self._flags: list[str] = []
         self._interpreter: Interpreter | None = None
         self._reached: dict[str, str] = {}
-        self._opening = asyncio.Lock()
 
-    async def open(self) -> GvisorBox:
-        async with self._opening:
-            if not self._warden.is_running:
-                await self._prepare()
-        return await self._open()
-
-    @property
-    def python(self) -> str:
-        return self._interpreter.version if self._interpreter is not None else ""
-
-    @property
-    def packages(self) -> str:
-        return self._machine.packages()
-
-    def lacks(self) -> str | None:
-        if self._cgroups.bound_memory:
-            return None
-        return "no cgroup may be made, so memory is watched and not bounded"
-
-    async def close(self) -> None:
-        await machine.close(self._warden, self._cgroups)
-        if self._executable >= 0:
-            os.close(self._executable)
-            self._executable = -1
-
-    async def _prepare(self) -> None:
-        self._interpreter = await self._machine.interpreter()
+    async def _look(self) -> None:
         self._flags = await _known_flags(self._program)
-        await machine.close(self._warden, self._cgroups)
-        sweep()
-        await self._warden.start()
-        try:
-            if self._executable < 0:
-                self._executable = os.open(self._program, os.O_RDONLY | os.O_CLOEXEC)
-            machine.lay_out(self._warden.folder)
-            self._cgroups = cgroups.proven(self._cgroups, self._warden.token, self._limits)
-            machine.remove_stale_groups(self._cgroups)
-            if self._users.are_chosen:
-                self._reached = await self._warden.reach(self._sources(self._interpreter))
-        except OSError as error:
-            await machine.close(self._warden, self._cgroups)
-            raise NoBox(f"{error.filename or self._program} cannot be used: {error.strerror}") from None
 
-    def _sources(self, chosen: Interpreter) -> list[str]:
+    async def _show(self, chosen: Interpreter) -> None:
+        self._interpreter = chosen
         environment = self._machine.environment
-        return [*chosen.shown(), *([str(environment.folder)] if environment is not None else [])]
+        packages = [str(environment.folder)] if environment is not None else []
+        self._reached = await self._reach([*chosen.shown(), *packages])
 
-    async def _open(self) -> GvisorBox:
+    async def _open(self) -> LocalBox:
         if self._interpreter is None:
             raise AssertionError("what boxes share is prepared first")
         outer = structs.replace(
@@ -169,7 +97,8 @@ class Gvisor:
             for descriptor in (its_source, its_sink, told):
                 os.close(descriptor)
         kept.ending.add_done_callback(lambda _: self._users.give_back(uid))
-        return GvisorBox(kept, originals, await _streams(our_source, our_sink), tail)
+        # Two pipes are all that gets through.
+        return LocalBox(kept, originals, await _streams(our_source, our_sink), tail)
 
     def _bundle(self, chosen: Interpreter, folder: Path, originals: Path, user: int) -> None:
         """Write what the runtime wants to know of one session."""
