@@ -3,7 +3,9 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from compileall import compile_dir
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from shutil import copyfile
 
 from msgspec import Struct
@@ -57,9 +59,15 @@ def lay_out(folder: Path) -> None:
         (folder / "etc" / name).write_text(text, encoding="utf-8")
         (folder / "etc" / name).chmod(0o444)
     inside = Path(__file__).parent / "inside"
-    for name in ("agent.py", "runstead_figures.py"):
-        copyfile(inside / name, folder / "tools" / name)
-        (folder / "tools" / name).chmod(0o444)
+    tools = folder / "tools"
+    for path in [inside / "runstead_figures.py", *(inside / "runstead_agent").glob("*.py")]:
+        place = tools / path.relative_to(inside)
+        place.parent.mkdir(exist_ok=True)
+        copyfile(path, place)
+    # Nobody can write there later, and each session would compile for itself.
+    compile_dir(tools, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    for path in tools.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o444)
 
 
 def remove_stale_groups(found: cgroups.Cgroups) -> None:

@@ -10,7 +10,7 @@ from runstead.sandbox.limits import Limits
 USER = 1000
 DATA, ORIGINALS, TOOLS, PACKAGES = "/mnt/data", "/mnt/originals", "/opt/runstead", "/opt/packages"
 SECCOMP_DESCRIPTOR = 4
-AGENT = f"{TOOLS}/agent.py"
+AGENT = "from runstead_agent.cells import main; main()"
 
 TOLD_BY_PROC = (
     "kcore",
@@ -82,7 +82,7 @@ def arguments(layout: Layout, originals: str, limits: Limits) -> list[str]:
 
 def command(python: str) -> list[str]:
     """The agent, in a Python that looks at nothing but what it is shown."""
-    return [python, "-s", AGENT]
+    return [python, "-s", "-c", AGENT]
 
 
 def environment(python: str) -> dict[str, str]:

@@ -64,7 +64,7 @@ async def test_an_error_is_told_as_python_tells_it(asked: Asked):
     assert outcome.logs.startswith("before\nTraceback (most recent call last):\n")
     assert "return 1 / 0" in outcome.logs
     assert outcome.logs.endswith("ZeroDivisionError: division by zero\n")
-    assert "agent.py" not in outcome.logs
+    assert "runstead_agent" not in outcome.logs
 
 
 async def test_a_line_for_another_tool_is_explained(asked: Asked):
