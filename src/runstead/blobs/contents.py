@@ -95,6 +95,7 @@ class _Counted:
             self.is_done = True
             raise
         except BaseException as error:
+            # Told apart from what the storage fails with, which is not the sender's fault.
             self.error = error
             raise
         self.length += len(piece)

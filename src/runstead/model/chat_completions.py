@@ -115,6 +115,7 @@ class ChatCompletions:
                 try:
                     return answer, await answer.begin()
                 except BaseException:
+                    # A cancelled task too would leave its connection open.
                     answer.close()
                     raise
             except UpstreamError as error:

@@ -109,6 +109,7 @@ async def choose(candidates: Sequence[Candidate], limits: Limits, *, is_strict: 
             reasons.append(f"{candidate.name}: {explained(str(error))}")
             await launcher.close()
         except BaseException:
+            # Who gives up here has nobody else to end the launcher's keeper.
             await asyncio.shield(launcher.close())
             raise
         else:
