@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from runstead.domain.code_sessions import CodeSessionWrite
 from runstead.domain.file_writes import FileWrite
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.assistants import Assistant
@@ -142,6 +143,7 @@ Write = (
     | InsertStep
     | ReplaceStep
     | FileWrite
+    | CodeSessionWrite
 )
 
 

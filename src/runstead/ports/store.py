@@ -6,6 +6,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from runstead.domain.change import Change
+from runstead.domain.code_sessions import CodeSession
 from runstead.domain.file_writes import StoreFileRecord
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.assistants import Assistant
@@ -115,6 +116,15 @@ class Store(Protocol):
 
     async def renew(self, owner: str, lease_until: float) -> dict[RunId, tuple[int, RunStatus]]:
         """Prolong every lease of an owner in one statement; the runs it still holds, with epoch and status.
+
+        No lease becomes shorter.
+        """
+
+    async def find_code_sessions(self, thread_ids: Iterable[ThreadId]) -> dict[ThreadId, CodeSession]:
+        """What is noted of the code sessions of those threads that ever had one."""
+
+    async def renew_code_sessions(self, owner: str, lease_until: float) -> dict[ThreadId, int]:
+        """Prolong the lease of every code session of an owner in one statement; those it still has, by generation.
 
         No lease becomes shorter.
         """

@@ -6,6 +6,8 @@ Nothing here speaks to a database: an adapter carries the steps out in one trans
 from collections.abc import Callable
 from typing import Any, TypeVar, assert_never
 
+from msgspec import structs
+
 from runstead.domain.change import (
     AddMessage,
     DeleteAssistant,
@@ -25,6 +27,7 @@ from runstead.domain.change import (
     TakeRun,
     Write,
 )
+from runstead.domain.code_sessions import LetGoOfCodeSession, TakeCodeSession
 from runstead.domain.errors import NotFound, RunsteadError, Stale, ThreadHasActiveRun, ThreadLocked
 from runstead.domain.file_writes import FileWrite
 from runstead.domain.records import ACTIVE, RunRecord, StepRecord
@@ -124,6 +127,10 @@ def steps(write: Write, now: float) -> list[Step]:
             return [Insert(statements.INSERT_STEP, row, stale, NotFound("run", row["run_id"]))]
         case ReplaceStep(step_record, was_step):
             return [_replacing_step(step_record, was_step)]
+        case TakeCodeSession(run_id=run_id):
+            return [Touch(statements.TAKE_CODE_SESSION, structs.asdict(write), Stale(f"run {run_id}"))]
+        case LetGoOfCodeSession():
+            return [Sweep(statements.LET_GO_OF_CODE_SESSION, structs.asdict(write))]
         case unreachable:
             assert_never(unreachable)
 

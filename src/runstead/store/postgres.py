@@ -14,7 +14,13 @@ from runstead.store.changes import steps
 from runstead.store.migrate import packaged_migrations
 from runstead.store.postgres_clock import DatabaseClock
 from runstead.store.postgres_connections import Limits, Readers, Server, close_politely
-from runstead.store.postgres_dialect import THREADS_WITH_METADATA, asked_alone, values
+from runstead.store.postgres_dialect import (
+    RENEW_CODE_SESSIONS,
+    RENEW_LEASES,
+    THREADS_WITH_METADATA,
+    asked_alone,
+    values,
+)
 from runstead.store.postgres_migrate import migrate
 from runstead.store.postgres_opening import told_clearly
 from runstead.store.postgres_plan import Unchanged, plan_of
@@ -23,7 +29,7 @@ from runstead.store.postgres_writer import PostgresWriter
 from runstead.store.reads import SqlReads
 from runstead.store.rows import Row
 from runstead.store.steps import Step, Swap
-from runstead.wire.base import RunId
+from runstead.wire.base import RunId, ThreadId
 from runstead.wire.runs import RunStatus
 
 # How often a change may find that a body says what was read in other bytes than it found there before.
@@ -92,8 +98,12 @@ class PostgresStore(SqlReads):
         return [as_found if step is swap else step for step in plan]
 
     async def renew(self, owner: str, lease_until: float) -> dict[RunId, tuple[int, RunStatus]]:
-        held = await self._writer.renew({"owner": owner, "lease_until": lease_until})
+        held = await self._writer.renew(RENEW_LEASES, {"owner": owner, "lease_until": lease_until})
         return {id: (epoch, status) for id, epoch, status in held}
+
+    async def renew_code_sessions(self, owner: str, lease_until: float) -> dict[ThreadId, int]:
+        held = await self._writer.renew(RENEW_CODE_SESSIONS, {"owner": owner, "lease_until": lease_until})
+        return {ThreadId(thread_id): generation for thread_id, generation in held}
 
     async def due(self, now: float, waiting_since: float, limit: int) -> list[RunRecord]:
         if self._server.clock.age > _TELL_TIME_EVERY:

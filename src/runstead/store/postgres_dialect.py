@@ -22,6 +22,7 @@ _TYPES: Final = {
     "expires_after": "bigint",
     "expires_at": "bigint",
     "forgotten_before": "float8",
+    "generation": "bigint",
     "last_active_at": "bigint",
     "lease_until": "float8",
     "limit": "bigint",
@@ -44,6 +45,9 @@ _SPELLED: Final = {
         "item.value ->> '{}'", "jsonb_array_elements(:files::jsonb)"
     ),
     file_statements.KNOWN_FILES: f"SELECT id FROM files WHERE id = {_ANY_OF_THE_IDS}",  # noqa: S608
+    statements.FIND_CODE_SESSIONS: f"""
+SELECT thread_id, owner, generation, lease_until FROM code_sessions WHERE thread_id = {_ANY_OF_THE_IDS}
+""",  # noqa: S608
     statements.RUNS_UNDER_WAY: f"SELECT id FROM runs WHERE id = {_ANY_OF_THE_IDS} AND {statements.UNDER_WAY}",  # noqa: S608
 }
 """Statements that unfold a JSON array."""
@@ -55,6 +59,8 @@ WITH held AS MATERIALIZED (SELECT seq FROM runs WHERE owner = :owner AND {statem
 UPDATE runs SET lease_until = {statements.PROLONGED} FROM held WHERE runs.seq = held.seq
 RETURNING runs.id, runs.epoch, runs.status
 """  # noqa: S608
+
+RENEW_CODE_SESSIONS: Final = f"{statements.RENEW_CODE_SESSIONS} RETURNING thread_id, generation"
 
 
 @cache

@@ -25,6 +25,7 @@ from runstead.domain.change import (
     TakeRun,
     Write,
 )
+from runstead.domain.code_sessions import LetGoOfCodeSession, TakeCodeSession
 from runstead.domain.errors import RunsteadError
 from runstead.domain.file_writes import FileWrite
 from runstead.store.postgres_dialect import as_text, asked_in_a_group, values
@@ -131,6 +132,8 @@ def _thread_of(write: Write) -> str | None:
         case AddMessage(message) | InsertMessage(message) | ReplaceMessage(message):
             return message.thread_id
         case DeleteMessage(thread_id) | SetRunMetadata(thread_id):
+            return thread_id
+        case TakeCodeSession(thread_id) | LetGoOfCodeSession(thread_id):
             return thread_id
         case InsertRun(record) | ReplaceRun(record) | TakeRun(record):
             return record.run.thread_id

@@ -15,7 +15,7 @@ from msgspec import Struct
 from runstead.domain.errors import RunsteadError, Unavailable
 from runstead.store.errors import UnusableDatabase
 from runstead.store.postgres_connections import TROUBLE, Connection, Server, close_politely, unavailable
-from runstead.store.postgres_dialect import RENEW_LEASES, asked_alone, values
+from runstead.store.postgres_dialect import asked_alone, values
 from runstead.store.postgres_plan import Plan
 from runstead.store.rows import Row
 
@@ -44,11 +44,11 @@ _OBSTACLES = (*_COLLISIONS, asyncpg.LockNotAvailableError, asyncpg.QueryCanceled
 
 
 class _Job:
-    """A change, or the renewal of an owner's leases, and who waits for it."""
+    """A change, or the renewal of an owner's leases (a statement and its row), and who waits for it."""
 
     __slots__ = ("future", "plan", "renewal")
 
-    def __init__(self, plan: Plan | None, renewal: Row | None, future: "asyncio.Future[Any]") -> None:
+    def __init__(self, plan: Plan | None, renewal: tuple[str, Row] | None, future: "asyncio.Future[Any]") -> None:
         self.plan = plan
         self.renewal = renewal
         self.future = future
@@ -95,9 +95,11 @@ class PostgresWriter:
         refusal: RunsteadError | None = await self._do(_Job(plan, None, asyncio.get_running_loop().create_future()))
         return refusal
 
-    async def renew(self, row: Row) -> Sequence[Sequence[Any]]:
+    async def renew(self, statement: str, row: Row) -> Sequence[Sequence[Any]]:
         """In its turn among the changes, so that none of ours falls in between. Raises Unavailable."""
-        held: Sequence[Sequence[Any]] = await self._do(_Job(None, row, asyncio.get_running_loop().create_future()))
+        held: Sequence[Sequence[Any]] = await self._do(
+            _Job(None, (statement, row), asyncio.get_running_loop().create_future())
+        )
         return held
 
     async def _do(self, job: _Job) -> Any:
@@ -175,9 +177,10 @@ class PostgresWriter:
                 raise
 
     async def _renew(self, job: _Job) -> None:
-        statement, names = asked_alone(RENEW_LEASES)
         assert job.renewal is not None
-        arguments = values(names, job.renewal)
+        renewing, row = job.renewal
+        statement, names = asked_alone(renewing)
+        arguments = values(names, row)
         for is_last in (False, True):
             session = await self._writing()
             try:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from runstead.domain.code_sessions import CodeSession
 from runstead.domain.errors import NotFound
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.ports import Page, PageRequest
@@ -98,6 +99,11 @@ class SqlReads(FileReads):
     async def next_deadline(self) -> float | None:
         row = await self.find_row(statements.NEXT_DEADLINE, {})
         return None if row is None else row[0]
+
+    async def find_code_sessions(self, thread_ids: Iterable[ThreadId]) -> dict[ThreadId, CodeSession]:
+        wanted = rows.encode(list(thread_ids)).decode()
+        found = await self.all_rows(statements.FIND_CODE_SESSIONS, {"ids": wanted})
+        return {thread_id: CodeSession(*session) for thread_id, *session in found}
 
     async def _get_in_thread(self, statement: str, refusal: NotFound, row: Row) -> Sequence[Any]:
         """Whether the thread is there is asked only of who found nothing in it."""

@@ -16,7 +16,7 @@ from runstead.store.sqlite_changes import carry_out
 from runstead.store.sqlite_connections import connect_reader, connect_writer, file_address, new_memory_address
 from runstead.store.sqlite_reads import SqliteReads
 from runstead.store.sqlite_writer import SqliteWriter
-from runstead.wire.base import RunId
+from runstead.wire.base import RunId, ThreadId
 from runstead.wire.runs import RunStatus
 
 
@@ -80,6 +80,15 @@ class SqliteStore(SqliteReads):
             connection.execute(statements.RENEW_LEASES, row)
             held = connection.execute(statements.LIST_LEASES, row).fetchall()
             return {id: (epoch, status) for id, epoch, status in held}
+
+        return await self._writer.do(apply)
+
+    async def renew_code_sessions(self, owner: str, lease_until: float) -> dict[ThreadId, int]:
+        row = {"owner": owner, "lease_until": lease_until}
+
+        def apply(connection: sqlite3.Connection) -> dict[ThreadId, int]:
+            connection.execute(statements.RENEW_CODE_SESSIONS, row)
+            return dict(connection.execute(statements.LIST_CODE_SESSIONS, row).fetchall())
 
         return await self._writer.do(apply)
 

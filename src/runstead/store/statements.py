@@ -150,6 +150,27 @@ SELECT {RUN} FROM runs WHERE seq IN (
 """  # noqa: S608
 NEXT_DEADLINE: Final = f"SELECT min(deadline) FROM runs WHERE {ACTIVE}"  # noqa: S608
 
+# Code sessions
+
+# The fence is the run's: whoever holds it is the only one who has any business with its thread's session.
+TAKE_CODE_SESSION: Final = """
+INSERT INTO code_sessions (thread_id, owner, generation, lease_until)
+SELECT thread_id, owner, 1, :lease_until FROM runs
+ WHERE id = :run_id AND thread_id = :thread_id AND owner = :owner AND epoch = :epoch
+ON CONFLICT (thread_id) DO UPDATE
+   SET owner = excluded.owner, generation = code_sessions.generation + 1, lease_until = excluded.lease_until
+"""
+LET_GO_OF_CODE_SESSION: Final = """
+UPDATE code_sessions SET owner = NULL, lease_until = NULL
+ WHERE thread_id = :thread_id AND owner = :owner AND generation = :generation
+"""
+FIND_CODE_SESSIONS: Final = """
+SELECT thread_id, owner, generation, lease_until FROM code_sessions
+ WHERE thread_id IN (SELECT value FROM json_each(:ids))
+"""
+RENEW_CODE_SESSIONS: Final = f"UPDATE code_sessions SET lease_until = {PROLONGED} WHERE owner = :owner"  # noqa: S608
+LIST_CODE_SESSIONS: Final = "SELECT thread_id, generation FROM code_sessions WHERE owner = :owner"
+
 # Run steps
 
 INSERT_STEP: Final = """
