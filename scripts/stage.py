@@ -9,10 +9,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 PATIENCE = 180
 """Seconds a command may take."""
+
+
+def packages() -> Path | None:
+    """The packages that model-written code may import, where RUNSTEAD_TEST_PACKAGES names a folder that has them."""
+    prepared = os.environ.get("RUNSTEAD_TEST_PACKAGES")
+    found = None if prepared is None else Path(prepared, "sandbox/packages")
+    return found if found is not None and (found / "runstead-packages.json").exists() else None
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,15 @@ def stage() -> Iterator[Stage]:
     """Both programs, while the block lasts."""
     with TemporaryDirectory() as folder, _program("runstead.model.scripted", environment={}) as listening:
         model_url = listening.removeprefix("listening on ")
-        environment = {"RUNSTEAD_DATA_DIR": folder, "RUNSTEAD_MODEL_URL": model_url}
+        environment = {
+            "RUNSTEAD_DATA_DIR": folder,
+            "RUNSTEAD_MODEL_URL": model_url,
+            # Most who come here run no code: sessions that wait for it would only be in their way.
+            "RUNSTEAD_SANDBOX_WARM": "0",
+        }
+        if (found := packages()) is not None:
+            Path(folder, "sandbox").mkdir()
+            Path(folder, "sandbox/packages").symlink_to(found)
         with _program("runstead", "serve", "--port", "0", environment=environment) as banner:
             yield Stage(banner.split()[-1], model_url)
 
