@@ -25,7 +25,7 @@ class Journal:
         if change.events and change.run_id is not None:
             self._bus.emit(change.run_id, change.events)
         for run_id in change.offers:
-            await self._bus.offer(run_id)
+            await (self._bus.offer(run_id) if change.host is None else self._bus.offer_to(change.host, run_id))
         for signal in change.signals:
             await self._bus.cancel(signal.owner, signal.run_id)
         for listener in self._listeners:

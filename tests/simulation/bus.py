@@ -64,6 +64,9 @@ class ProcessBus:
             self._post.takers.append((self._process, taker))
             yield await taker
 
+    async def offer_to(self, owner: str, run_id: RunId) -> None:
+        self._world.network.post(f"offer {run_id} to {owner}", lambda: self._post.written_to(owner, run_id))
+
     async def cancel(self, owner: str, run_id: RunId) -> None:
         self._world.network.post(f"cancel {run_id} of {owner}", lambda: self._post.written_to(owner, run_id))
 

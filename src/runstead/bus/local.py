@@ -52,6 +52,10 @@ class LocalBus:
         while True:
             yield await self._offers.get()
 
+    async def offer_to(self, owner: str, run_id: RunId) -> None:
+        """See ports.Bus."""
+        await self.cancel(owner, run_id)
+
     async def cancel(self, owner: str, run_id: RunId) -> None:
         """See ports.Bus."""
         queue = self._cancels.get(owner)

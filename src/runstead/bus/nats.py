@@ -203,7 +203,16 @@ class NatsBus:
         await message.ack()
         return _run_id(message)
 
-    # Cancellations
+    # What one owner is told
+
+    async def offer_to(self, owner: str, run_id: RunId) -> None:
+        """See ports.Bus."""
+        queue = self._cancels.get(owner)
+        if queue is not None:
+            queue.put_nowait(run_id)
+        elif self.is_connected:
+            # In turn behind the run's events, as every offer.
+            self._outbox.put(Letter(self._streams.cancel_of(owner), run_id.encode()))
 
     async def cancel(self, owner: str, run_id: RunId) -> None:
         """See ports.Bus."""

@@ -157,11 +157,13 @@ class OwnerSignal(Struct, frozen=True):
 class Change(Struct, frozen=True, kw_only=True):
     """What one decision writes, in order, and what is said once it is stored.
 
-    `events` all belong to `run_id`; `offers` are runs that want a worker; `signals` go to owners.
+    `events` all belong to `run_id`; `offers` are runs that want a worker, and `host` is who should have them before
+    all others; `signals` go to owners.
     """
 
     writes: tuple[Write, ...]
     run_id: RunId | None = None
     events: tuple[StreamEvent, ...] = ()
     offers: tuple[RunId, ...] = ()
+    host: str | None = None
     signals: tuple[OwnerSignal, ...] = ()

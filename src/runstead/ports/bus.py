@@ -17,11 +17,14 @@ class Bus(Protocol):
     def offers(self) -> AsyncIterator[RunId]:
         """Runs offered to this node, each to one node of all."""
 
+    async def offer_to(self, owner: str, run_id: RunId) -> None:
+        """Say that a run wants this owner before all others: it looks at the run. May be lost; may arrive twice."""
+
     async def cancel(self, owner: str, run_id: RunId) -> None:
         """Tell an owner to look at one of its runs now. May be lost."""
 
     def cancels(self, owner: str) -> AsyncIterator[RunId]:
-        """What `cancel` said to this owner, from the moment of the call on."""
+        """What `cancel` and `offer_to` said to this owner, from the moment of the call on."""
 
     def emit(self, run_id: RunId, events: Sequence[StreamEvent]) -> None:
         """Publish events of a run, in order. Never waits for a reader."""

@@ -147,6 +147,15 @@ async def test_cancellations_count_from_the_call_on(bus):
     assert await anext(aiter(cancels)) == RUN
 
 
+async def test_a_run_is_offered_to_one_owner_alone(bus):
+    first, second = bus.cancels("w1"), bus.cancels("w2")
+    await bus.offer_to("nobody", OTHER)
+    await bus.offer_to("w2", RUN)
+    await bus.offer_to("w1", OTHER)
+    assert await anext(aiter(first)) == OTHER
+    assert await anext(aiter(second)) == RUN
+
+
 async def test_a_cancellation_that_nobody_listens_for_is_lost_in_peace(bus):
     await bus.cancel("nobody", RUN)
 

@@ -481,6 +481,20 @@ async def test_an_owner_on_another_node_is_told_to_look(open_bus: OpenBus):
         assert await anext(aiter(cancels)) == RUN
 
 
+async def test_a_run_is_offered_to_an_owner_behind_its_events(open_bus: OpenBus, nats_server, prefix):
+    """Whoever takes it speaks in a later epoch: what is kept behind that would look like a lost worker's."""
+    bus = await open_bus()
+    client = await nats.connect(nats_server.url)
+    heard = await client.subscribe(f"{prefix}.*.*")
+    await client.flush()
+    for seq in range(100):
+        bus.emit(RUN, [an_event(1, seq)])
+    await bus.offer_to("w1", RUN)
+    subjects = [(await heard.next_msg(GUARD)).subject for _ in range(101)]
+    assert subjects == [f"{prefix}.event.{RUN}"] * 100 + [f"{prefix}.cancel.w1"]
+    await client.close()
+
+
 @pytest.mark.parametrize("id", ["", "run.1", "run_*", ">", "run 1", "run_1\r\nPUB x 0"])
 async def test_an_id_becomes_no_other_subject(open_bus: OpenBus, id):
     bus = await open_bus()
