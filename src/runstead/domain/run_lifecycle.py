@@ -34,6 +34,9 @@ Signal = Literal[
     "deadline_passed",
 ]
 
+UNDER_WAY: frozenset[RunStatus] = frozenset({"queued", "in_progress", "cancelling"})
+"""A run in any other status rests: it has ended, or waits for its client."""
+
 NEXT: dict[RunStatus, dict[Signal, RunStatus]] = {
     "queued": {
         "claimed": "in_progress",

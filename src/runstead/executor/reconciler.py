@@ -13,6 +13,7 @@ import structlog
 from runstead.domain import takeover, unleased
 from runstead.domain.errors import Stale, Unavailable
 from runstead.domain.records import RunRecord
+from runstead.domain.run_lifecycle import UNDER_WAY
 from runstead.executor.worker import Worker
 
 EVERY = 1.0
@@ -56,7 +57,7 @@ async def adopt(worker: Worker) -> None:
 
 
 def _wants_worker(record: RunRecord) -> bool:
-    return record.run.status in ("queued", "in_progress", "cancelling")
+    return record.run.status in UNDER_WAY
 
 
 async def _settle(worker: Worker, due: list[RunRecord], now: float, bereft: set[str]) -> bool:

@@ -67,6 +67,8 @@ class Endpoint:
             # API: v1 had nothing to include.
             has_include=operation.has_include and version == "v2",
             has_filter=operation.has_filter,
+            has_metadata=operation.has_metadata,
+            has_wait=operation.has_wait,
             limits=operation.limits,
         )
         if operation.is_upload:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from runstead import __version__
 from runstead.http.errors import ErrorBody, StreamError
 from runstead.http.operations import OPERATIONS, Operation
-from runstead.http.queries import RESULT_CONTENT, STATES, Limits
+from runstead.http.queries import MAX_WAIT, RESULT_CONTENT, STATES, Limits
 from runstead.ports import PageRequest
 from runstead.wire import assistants, events, files, messages, run_steps, runs, threads
 from runstead.wire.base import ListPage, Resource
@@ -77,6 +77,20 @@ _FILTER: Json = {
     "schema": {"enum": list(STATES)},
     "description": "Only files in this state.",
 }
+_METADATA: Json = {
+    "name": "metadata",
+    "in": "query",
+    "style": "deepObject",
+    "explode": True,
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+    "description": "Only what has all these pairs, each written `metadata[key]=value`.",
+}
+_WAIT: Json = {
+    "name": "wait",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 0, "maximum": MAX_WAIT, "default": 0},
+    "description": "Answer when the run has ended or requires action, or after so many seconds.",
+}
 _RANGE: Json = {
     "name": "Range",
     "in": "header",
@@ -104,6 +118,8 @@ _MORE_QUERY: dict[str, Json] = {
     "create_run": _INCLUDE,
     "list_run_steps": _INCLUDE,
     "get_run_step": _INCLUDE,
+    "list_threads": _METADATA,
+    "get_run": _WAIT,
 }
 
 _EVENTS = (

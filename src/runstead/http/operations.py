@@ -71,6 +71,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     # The answer is a file's bytes.
     is_download: bool = False
     has_filter: bool = False
+    has_metadata: bool = False
+    has_wait: bool = False
     limits: Limits = USUAL
 
     def body_in(self, version: Version) -> type[Body] | None:
@@ -125,6 +127,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _post(f"{ASSISTANT}/files", assistant_files.create_assistant_file, AssistantFile, CreateAssistantFile, **_OLD),
     _get(ASSISTANT_FILE, assistant_files.get_assistant_file, AssistantFile, **_OLD),
     _delete(ASSISTANT_FILE, assistant_files.delete_assistant_file, **_OLD),
+    # EXT: all threads, or those with some metadata.
+    _list("/v1/threads", threads.list_threads, Thread, has_metadata=True),
     _post("/v1/threads", threads.create_thread, Thread, CreateThread, is_body_optional=True),
     # Before the paths with an id, so that "runs" is not taken for one.
     _post(
@@ -146,7 +150,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _get(MESSAGE_FILE, message_files.get_message_file, MessageFile, **_OLD),
     _list(f"{THREAD}/runs", runs.list_runs, Run),
     _post(f"{THREAD}/runs", runs.create_run, Run, CreateRun, may_stream=True, has_include=True),
-    _get(RUN, runs.get_run, Run, is_polled=True),
+    # EXT: with `wait`, the answer comes when the run rests.
+    _get(RUN, runs.get_run, Run, is_polled=True, has_wait=True),
     _post(RUN, runs.modify_run, Run, ModifyRun, is_body_optional=True),
     _post(
         f"{RUN}/submit_tool_outputs",

@@ -1,4 +1,4 @@
-"""Query parameters of lists and runs. Unknown ones are ignored; of a repeated one the last counts."""
+"""Query parameters of lists, steps and runs. Unknown ones are ignored; of a repeated one the last counts."""
 
 import re
 from collections.abc import Mapping
@@ -13,10 +13,12 @@ from runstead.ports import PageRequest
 from runstead.wire.vector_stores import IngestionStatus
 
 MAX_LIMIT = 100
+MAX_WAIT = 60
 STATES = get_args(IngestionStatus)
 RESULT_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_METADATA = re.compile(r"metadata\[(.*)\]", re.DOTALL)
 _MAX_PARAMETERS = 100
 
 
@@ -31,12 +33,16 @@ USUAL = Limits()
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """What a list or a step may be asked for."""
+    """What a list, a step or a run may be asked for."""
 
     page: PageRequest
     run_id: str | None = None
     purpose: str | None = None
     filter: IngestionStatus | None = None
+    # Pairs that what is listed must have.
+    metadata: dict[str, str] = {}
+    # Seconds until which a run that does not rest yet is waited for.
+    wait: int = 0
     # Whether file search results are to be shown with their content.
     has_result_content: bool = False
 
@@ -51,20 +57,23 @@ def parse_query(
     is_list: bool = True,
     has_include: bool = True,
     has_filter: bool = False,
+    has_metadata: bool = False,
+    has_wait: bool = False,
     limits: Limits = USUAL,
 ) -> Query:
     """Read of a raw query string what the operation knows; raises InvalidRequest."""
-    if not (query_string and (is_list or has_include)):
+    if not (query_string and (is_list or has_include or has_wait)):
         return NO_QUERY if limits is USUAL else Query(page=PageRequest(limit=limits.default))
     pairs = _pairs(query_string)
     has_result_content = has_include and _includes_content(pairs)
-    if not is_list:
-        return Query(page=PageRequest(), has_result_content=has_result_content)
     # An empty value is what a form sends for a field left out.
     last = {name: value for name, value in pairs if value}
+    if not is_list:
+        wait = _integer("wait", last.get("wait"), 0, least=0, most=MAX_WAIT) if has_wait else 0
+        return Query(page=PageRequest(), wait=wait, has_result_content=has_result_content)
     return Query(
         page=PageRequest(
-            limit=_limit(last.get("limit"), limits),
+            limit=_integer("limit", last.get("limit"), limits.default, least=1, most=limits.most),
             order=_order(last.get("order")),
             after=_id(last, "after"),
             before=_id(last, "before"),
@@ -72,6 +81,7 @@ def parse_query(
         run_id=_id(last, "run_id"),
         purpose=_id(last, "purpose"),
         filter=_state(last.get("filter")) if has_filter else None,
+        metadata=_metadata(pairs) if has_metadata else {},
         has_result_content=has_result_content,
     )
 
@@ -83,17 +93,17 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
         raise InvalidRequest(f"Too many query parameters: at most {_MAX_PARAMETERS} are read.") from None
 
 
-def _limit(value: str | None, limits: Limits) -> int:
+def _integer(name: str, value: str | None, default: int, *, least: int, most: int) -> int:
     if value is None:
-        return limits.default
+        return default
     if not _INTEGER.fullmatch(value):
-        raise InvalidType("limit", ["integer"], "string")
-    limit = int(value)
-    if limit < 1:
-        raise OutOfRange("limit", "integer", limit, minimum=1)
-    if limit > limits.most:
-        raise OutOfRange("limit", "integer", limit, maximum=limits.most)
-    return limit
+        raise InvalidType(name, ["integer"], "string")
+    number = int(value)
+    if number < least:
+        raise OutOfRange(name, "integer", number, minimum=least)
+    if number > most:
+        raise OutOfRange(name, "integer", number, maximum=most)
+    return number
 
 
 def _order(value: str | None) -> Literal["asc", "desc"]:
@@ -108,6 +118,17 @@ def _state(value: str | None) -> IngestionStatus | None:
     if value is not None and value not in STATES:
         raise InvalidValue("filter", value, STATES)
     return cast(IngestionStatus | None, value)
+
+
+def _metadata(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """As official clients write a mapping: `metadata[key]=value`. An empty value is a value here."""
+    wanted = {}
+    for name, value in pairs:
+        if (found := _METADATA.fullmatch(name)) is not None:
+            if "\0" in name + value:
+                raise NullCharacter("metadata")
+            wanted[found[1]] = value
+    return wanted
 
 
 def _id(values: Mapping[str, str], name: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Self
 
 from runstead.domain import coarse, speech
 from runstead.domain.errors import NotFound, Unavailable
+from runstead.domain.run_lifecycle import UNDER_WAY
 from runstead.domain.speech import Said
 from runstead.http.api import Api, RunStream
 from runstead.http.endings import Listener
@@ -132,7 +133,7 @@ class Relay:
             record = await self._api.store.find_run(self._run_id)
         except Unavailable:
             return False
-        return record is None or record.run.status not in ("queued", "in_progress", "cancelling")
+        return record is None or record.run.status not in UNDER_WAY
 
     async def _rebuilt(self) -> Sequence[StreamEvent]:
         said, epoch = await self._stored()

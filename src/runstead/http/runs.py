@@ -25,6 +25,7 @@ from runstead.http.api import Api, Call, RunStream, until_settled
 from runstead.http.cancelling import cancel
 from runstead.http.pages import listed
 from runstead.http.resources import attach, resolve
+from runstead.http.resting import until_rest
 from runstead.http.starting import commit_queued
 from runstead.http.threads import new_messages, new_thread
 from runstead.wire.base import AssistantId, ListPage, RunId, ThreadId
@@ -111,8 +112,11 @@ async def list_runs(api: Api, call: Call[None]) -> ListPage[Run]:
 
 
 async def get_run(api: Api, call: Call[None]) -> Run:
-    """Retrieve a run."""
-    return (await api.store.get_run(ThreadId(call.path["thread_id"]), RunId(call.path["run_id"]))).run
+    """Retrieve a run, at once or as soon as it rests."""
+    thread_id, run_id = ThreadId(call.path["thread_id"]), RunId(call.path["run_id"])
+    if call.query.wait:
+        await until_rest(api, thread_id, run_id, call.query.wait)
+    return (await api.store.get_run(thread_id, run_id)).run
 
 
 async def modify_run(api: Api, call: Call[ModifyRun]) -> Run:

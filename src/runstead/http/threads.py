@@ -7,8 +7,9 @@ from runstead.domain.change import Change, DeleteThread, InsertMessage, InsertTh
 from runstead.domain.resources import THREAD_STORES_EXPIRE
 from runstead.http.api import Api, Call, until_settled
 from runstead.http.cancelling import cancel_and_wait
+from runstead.http.pages import listed
 from runstead.http.resources import attach, require_named, resolve, resolve_change
-from runstead.wire.base import Deleted, MessageId, ThreadId
+from runstead.wire.base import Deleted, ListPage, MessageId, ThreadId
 from runstead.wire.messages import CreateMessage, Message
 from runstead.wire.threads import CreateThread, ModifyThread, Thread
 
@@ -50,6 +51,11 @@ async def new_messages(
     bodies = bodies or []
     await require_named(api, bodies, [f"{at}[{i}]." for i in range(len(bodies))])
     return [creation.message(MessageId(api.new_id("msg_")), thread_id, body, now=now) for body in bodies]
+
+
+async def list_threads(api: Api, call: Call[None]) -> ListPage[Thread]:
+    """List threads, or those whose metadata has all the given pairs."""
+    return listed(await api.store.page_threads(call.query.page, call.query.metadata))
 
 
 async def get_thread(api: Api, call: Call[None]) -> Thread:

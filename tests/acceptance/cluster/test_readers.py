@@ -1,4 +1,4 @@
-"""Readers of a run that another node executes: their own node dies, or they do not read."""
+"""Readers of a run that another node executes: their own node dies, they do not read, or they only wait for its end."""
 
 import http.client
 import json
@@ -31,6 +31,20 @@ def test_the_api_node_with_the_stream_dies(cluster: Cluster, model: Model):
         rest = again.rest()
     assert [*stream.seen, *rest] == all_events(there.api, there, run)
     assert rest[-2].name == "thread.run.completed"
+
+
+def test_who_waits_for_a_run_is_answered_when_it_ends_elsewhere(cluster: Cluster, model: Model):
+    asked = cluster.node("--role", "api")
+    cluster.node("--role", "worker")
+    drama = cluster.drama(asked, model)
+    model.will(text(WORDS, hold_before=3))
+    run = drama.start()["id"]
+    model.wait(held=1)
+    with Raw(asked.url) as raw:
+        raw.send(request(b"GET", f"/v1{drama.path}/runs/{run}?wait=60".encode()))
+        assert drama.run(run)["status"] == "in_progress"
+        model.release()
+        assert raw.read().json["status"] == "completed"
 
 
 def what_is_left(stream: Stream) -> list[Event]:

@@ -35,6 +35,34 @@ def test_messages_may_be_asked_for_by_run():
     assert parse_query(b"run_id=run_1").run_id == "run_1"
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (b"", {}),
+        (b"metadata[a]=1", {"a": "1"}),
+        (b"metadata%5Ba%5D=1&metadata%5Bb%5D=2", {"a": "1", "b": "2"}),
+        (b"metadata[a]=1&metadata[a]=2", {"a": "2"}),
+        (b"metadata[a]=", {"a": ""}),
+        (b"metadata[]=1", {"": "1"}),
+        (b"metadata[a][b]=1", {"a][b": "1"}),
+        (b"metadata=1&metadata[a=1", {}),
+    ],
+)
+def test_threads_may_be_asked_for_by_metadata(query, expected):
+    assert parse_query(query, has_metadata=True).metadata == expected
+
+
+def test_a_run_may_be_waited_for():
+    def wait(query):
+        return parse_query(query, is_list=False, has_include=False, has_wait=True).wait
+
+    assert (wait(b""), wait(b"wait=0"), wait(b"wait=60"), wait(b"limit=0")) == (0, 0, 60, 0)
+    for query in (b"wait=61", b"wait=-1", b"wait=1.5", b"wait=soon"):
+        with pytest.raises(InvalidRequest) as raised:
+            wait(query)
+        assert raised.value.param == "wait"
+
+
 @pytest.mark.parametrize("name", [b"include", b"include[]", b"include%5B%5D"])
 def test_the_content_of_results_is_shown_on_request(name):
     assert parse_query(name + b"=" + CONTENT.encode()).has_result_content
