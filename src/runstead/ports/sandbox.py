@@ -59,6 +59,9 @@ class Sandbox(Protocol):
         what code does wrong is an outcome.
         """
 
+    def threads(self) -> frozenset[str]:
+        """The threads that have a session now."""
+
     async def release(self, thread_id: str) -> None:
         """End the thread's session, if there is one: its thread is gone."""
 

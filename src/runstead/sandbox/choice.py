@@ -56,6 +56,12 @@ class Chosen:
         """See the port."""
         return await (await self._sessions()).run(thread_id, code, files, timeout=timeout)
 
+    def threads(self) -> frozenset[str]:
+        """See the port."""
+        task = self._choosing
+        is_chosen = task is not None and task.done() and not task.cancelled() and task.exception() is None
+        return task.result().threads() if task is not None and is_chosen else frozenset()
+
     async def release(self, thread_id: str) -> None:
         """See the port."""
         if self._choosing is not None and self._choosing.done():

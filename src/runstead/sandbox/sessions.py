@@ -91,6 +91,10 @@ class Sessions:
             self._abandon(place, call)
             raise
 
+    def threads(self) -> frozenset[str]:
+        """See the port."""
+        return frozenset(id for id, place in self._places.items() if place.session is not None)
+
     async def release(self, thread_id: str) -> None:
         """See the port."""
         self._lost.pop(thread_id, None)

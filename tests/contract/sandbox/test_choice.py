@@ -48,9 +48,12 @@ async def test_the_first_that_holds_is_taken():
     chosen = Chosen(ways, LIMITS)
 
     try:
+        assert chosen.threads() == frozenset()
         assert (await chosen.check()).startswith("bubblewrap, Python 3.")
         assert "No network" in await chosen.describe()
-        assert (await Asked(chosen)("1 + 1")).logs == "2\n"
+        asked = Asked(chosen)
+        assert (await asked("1 + 1")).logs == "2\n"
+        assert chosen.threads() == {asked.thread_id}
     finally:
         await chosen.close()
 

@@ -226,7 +226,9 @@ async def test_outputs_are_put_back_only_into_new_sessions(asked: Asked):
 
 async def test_a_released_thread_starts_anew_without_a_word(asked: Asked):
     await asked("x = 1")
+    assert asked.sandbox.threads() == {asked.thread_id}
     await asked.sandbox.release(asked.thread_id)
+    assert asked.sandbox.threads() == frozenset()
 
     outcome = await asked("'x' in globals()")
 
@@ -309,6 +311,7 @@ async def test_where_all_are_busy_the_longest_idle_gives_way_and_else_one_waits(
     try:
         await one("x = 1")
         assert (await two("'second'")).logs == "'second'\n"
+        assert sessions.threads() == {"thread_two"}
         assert "its place was needed for another thread" in str((await one("1")).notice)
 
         busy = asyncio.create_task(one("import time; time.sleep(0.5)"))
