@@ -1,7 +1,7 @@
 """Search by words in FTS5: which of a query's words are worth looking for, and how that is said."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from runstead.search.bm25 import rarity
@@ -12,13 +12,15 @@ WORTHWHILE = 10_000
 
 def telling(connection: sqlite3.Connection, words: Sequence[str]) -> list[str]:
     """The rarest words, as many as are in so many chunks together; at least one of those that are there."""
-    stems = _stems(words)
-    counts = _counts(connection, stems.values())
+    counts = {word: count for word in words if (count := _count(connection, word, WORTHWHILE + 1))}
+    if counts and min(counts.values()) > WORTHWHILE:
+        # All are common, and had to be counted to the end only now.
+        return [min(counts, key=lambda word: _count(connection, word))]
     chosen: list[str] = []
     left = WORTHWHILE
-    for word in sorted((word for word in stems if counts[stems[word]]), key=lambda word: counts[stems[word]]):
-        left -= counts[stems[word]]
-        if left < 0 and chosen:
+    for word in sorted(counts, key=counts.__getitem__):
+        left -= counts[word]
+        if left < 0:
             break
         chosen.append(word)
     return chosen
@@ -26,10 +28,8 @@ def telling(connection: sqlite3.Connection, words: Sequence[str]) -> list[str]:
 
 def share_of_words(connection: sqlite3.Connection, words: Sequence[str], texts: Sequence[str]) -> list[float]:
     """Which part of a query's words each text says; rare ones count for more."""
-    stems = _stems(words)
-    counts = _counts(connection, stems.values())
     (chunks,) = connection.execute("SELECT count(*) FROM words_docsize").fetchone()
-    weights = {word: rarity(counts[stem], chunks) for word, stem in stems.items()}
+    weights = {word: rarity(_count(connection, word), chunks) for word in words}
     said = [0.0] * len(texts)
     with _scratch(texts) as scratch:
         for word, weight in weights.items():
@@ -48,22 +48,11 @@ def _any(words: Sequence[str]) -> str:
     return " OR ".join(f'"{word}"' for word in words)
 
 
-def _counts(connection: sqlite3.Connection, stems: Iterable[str]) -> dict[str, int]:
-    """How many chunks have each."""
-    counts = dict.fromkeys(stems, 0)
-    for stem in counts:
-        found = connection.execute("SELECT doc FROM vocabulary WHERE term = ? AND col = 'text'", (stem,)).fetchone()
-        counts[stem] = found[0] if found else 0
-    return counts
-
-
-def _stems(words: Sequence[str]) -> dict[str, str]:
-    """What the index calls these words, as told by an index that holds nothing else."""
-    with _scratch(words) as scratch:
-        scratch.execute("CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, instance)")
-        found = scratch.execute("SELECT doc, term FROM vocabulary ORDER BY doc, offset DESC").fetchall()
-    # A word of several tokens is looked for as all of them; the first stands for it here.
-    return {words[number]: stem for number, stem in found}
+def _count(connection: sqlite3.Connection, word: str, most: int = -1) -> int:
+    """How many chunks have a word, no further than to `most`: counting walks through all of them."""
+    matching = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
+    (count,) = connection.execute(matching, (f'text : "{word}"', most)).fetchone()
+    return int(count)
 
 
 @contextmanager

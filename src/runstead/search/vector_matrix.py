@@ -91,14 +91,17 @@ class Compared:
     def top(self, allowed: Collection[int] | None, depth: int) -> Listed:
         """The closest chunks of the allowed files with their cosines, closest first; None allows all."""
         files = self._files if allowed is None else self._files.intersection(allowed)
-        if len(files) == len(self._appended):
-            candidates = np.arange(len(self._best))
-        else:
-            candidates = np.flatnonzero(np.array([file in files for file in self._appended], np.bool_)[self._owners])
-        if len(candidates) > depth:
-            candidates = candidates[np.argpartition(-self._best[candidates], depth - 1)[:depth]]
-        candidates = candidates[np.lexsort((candidates, -self._best[candidates]))]
-        return [((self._appended[self._owners[i]], int(self._positions[i])), float(self._best[i])) for i in candidates]
+        best = self._best
+        if len(files) < len(self._appended):
+            counts = np.array([file in files for file in self._appended], np.bool_)[self._owners]
+            # No cosine is as low.
+            best, depth = np.where(counts, best, np.float32(-2)), min(depth, int(np.count_nonzero(counts)))
+        depth = min(depth, len(best))
+        if not depth:
+            return []
+        nearest = np.argpartition(best, len(best) - depth)[len(best) - depth :]
+        nearest = nearest[np.lexsort((nearest, -best[nearest]))]
+        return [((self._appended[self._owners[i]], int(self._positions[i])), float(best[i])) for i in nearest]
 
     def cosines(self, keys: Iterable[Key]) -> dict[Key, float]:
         """Of these chunks, as far as they are in the matrix."""
@@ -107,8 +110,8 @@ class Compared:
         for file, position in keys:
             if file in places:
                 # Owners rise, and within one the positions do.
-                first, last = np.searchsorted(self._owners, [places[file], places[file] + 1])
-                i = int(first + np.searchsorted(self._positions[first:last], position))
+                first, last = np.searchsorted(self._owners, np.array([places[file], places[file] + 1], np.int32))
+                i = int(first + np.searchsorted(self._positions[first:last], np.int32(position)))
                 if i < last and self._positions[i] == position:
                     found[file, position] = float(self._best[i])
         return found
