@@ -31,6 +31,7 @@ from runstead.metrics import Metrics, TimedModel
 from runstead.ports import Model
 from runstead.settings import Settings
 from runstead.tools.code_interpreter import CodeInterpreterTool
+from runstead.tools.code_sessions import CodeSessions
 from runstead.tools.file_search import FileSearchTool
 from runstead.tools.library import Library
 from runstead.tools.stored_code_files import StoredCodeFiles
@@ -79,6 +80,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         )
         # Functions, because nothing may begin before everything is there.
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        owner, times = f"node_{secrets.token_hex(8)}", LeaseTimes.of(settings.lease_for)
         toolbox = Toolbox()
         if role != "api":
             sandbox = open_sandbox(settings)
@@ -86,9 +88,18 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             session_ends = SessionEnds(sandbox)
             journal.tell(session_ends.committed)
             loops["session ends"] = session_ends.keep
+            code_sessions = None
+            if not ground.is_alone:
+                code_sessions = CodeSessions(
+                    sandbox, ground.store, journal, ground.clock, owner=owner, lease_for=times.lease_for
+                )
+                stack.push_async_callback(code_sessions.leave)
+                loops["code sessions"] = code_sessions.keep
             files = StoredCodeFiles(ground.store, blobs, journal, ground.clock)
             toolbox = Toolbox(
-                code_interpreter=CodeInterpreterTool(sandbox, files, timeout=settings.code_timeout),
+                code_interpreter=CodeInterpreterTool(
+                    sandbox, files, timeout=settings.code_timeout, sessions=code_sessions
+                ),
                 file_search=FileSearchTool(library),
             )
         tools = Tools(
@@ -102,10 +113,11 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         )
         worker = Worker(
             tools,
-            owner=f"node_{secrets.token_hex(8)}",
+            owner=owner,
             # A node that only answers has no room, and everything else about it is the same.
             capacity=0 if role == "api" else settings.max_runs,
-            times=LeaseTimes.of(settings.lease_for),
+            times=times,
+            has_peers=not ground.is_alone,
         )
         metrics.watch_executing(lambda: len(worker.drivers))
         metrics.watch_bus(lambda: ground.bus.is_connected)

@@ -7,6 +7,7 @@ import asyncio
 import math
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 import structlog
 
@@ -15,6 +16,7 @@ from runstead.domain.errors import Stale, Unavailable
 from runstead.domain.records import RunRecord
 from runstead.domain.run_lifecycle import UNDER_WAY
 from runstead.executor.worker import Worker
+from runstead.wire.base import ThreadId
 
 EVERY = 1.0
 """Seconds between rounds, give or take a fifth so that nodes do not march in step."""
@@ -42,8 +44,9 @@ async def once(worker: Worker, bereft: set[str]) -> None:
         while True:
             now = worker.tools.clock.now()
             due = await worker.tools.store.due(now, now - WAITING_FOR, BATCH)
+            hosts = await worker.hosts_of(record for record in due if record.run.status == "queued")
             # A node that held a thousand runs has died: what is left of them does not wait for the next round.
-            if not await _settle(worker, due, now, bereft) or len(due) < BATCH:
+            if not await _settle(worker, due, now, bereft, hosts) or len(due) < BATCH:
                 return
     except Unavailable as error:
         log.warning("not reconciled", reason=str(error))
@@ -53,14 +56,16 @@ async def adopt(worker: Worker) -> None:
     """Take over every unfinished run without waiting for its lease: the caller knows that no other worker lives."""
     due = await worker.tools.store.due(math.inf, math.inf, EVERYTHING)
     now = worker.tools.clock.now()
-    await _settle(worker, [record for record in due if _wants_worker(record) or record.deadline <= now], now, set())
+    await _settle(worker, [record for record in due if _wants_worker(record) or record.deadline <= now], now, set(), {})
 
 
 def _wants_worker(record: RunRecord) -> bool:
     return record.run.status in UNDER_WAY
 
 
-async def _settle(worker: Worker, due: list[RunRecord], now: float, bereft: set[str]) -> bool:
+async def _settle(
+    worker: Worker, due: list[RunRecord], now: float, bereft: set[str], hosts: Mapping[ThreadId, str]
+) -> bool:
     """Whether any run got what it wanted from this node."""
     owners = Counter(record.owner for record in due if _wants_worker(record) and record.owner is not None)
     # What one worker lost at one moment may become due in two rounds, as the leases were claimed at two moments.
@@ -68,7 +73,10 @@ async def _settle(worker: Worker, due: list[RunRecord], now: float, bereft: set[
     bereft.update(owners)
     has_settled = False
     for some in (due[first : first + AT_ONCE] for first in range(0, len(due), AT_ONCE)):
-        settling = (_settle_one(worker, record, now, alone=record.owner in alone) for record in some)
+        settling = (
+            _settle_one(worker, record, now, alone=record.owner in alone, host=hosts.get(record.run.thread_id))
+            for record in some
+        )
         results = await asyncio.gather(*settling, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -77,10 +85,14 @@ async def _settle(worker: Worker, due: list[RunRecord], now: float, bereft: set[
     return has_settled
 
 
-async def _settle_one(worker: Worker, record: RunRecord, now: float, *, alone: bool) -> bool:
+async def _settle_one(worker: Worker, record: RunRecord, now: float, *, alone: bool, host: str | None) -> bool:
     if record.deadline <= now and record.run.status != "cancelling":
         return await _expire(worker, record, now)
     if not _wants_worker(record):
+        return False
+    if host not in (None, worker.owner) and record.run.status == "queued":
+        # Left to the node that has the variables: it lives, so it takes the run or passes it on to all.
+        await worker.tools.bus.offer_to(host, record.run.id)
         return False
     # Held while the claim is under way, or those beside it would take the same room.
     seat = worker.take_seat()

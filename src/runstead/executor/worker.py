@@ -1,18 +1,19 @@
 """A worker claims runs while it has room, and owns the tasks that drive them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import structlog
 from msgspec import Struct
 
 from runstead.domain import run_lifecycle
 from runstead.domain.change import Change, ReplaceRun, TakeRun
+from runstead.domain.code_sessions import may_run_code
 from runstead.domain.errors import Stale, Unavailable
 from runstead.domain.records import RunRecord
 from runstead.executor.lease import Lease
 from runstead.executor.run_driver import RunDriver, Tools
-from runstead.wire.base import RunId
+from runstead.wire.base import RunId, ThreadId
 
 log = structlog.get_logger(__name__)
 
@@ -55,18 +56,33 @@ class Seat:
 class Worker:
     """Room for `capacity` runs under one owner name, which is new with every start of the process."""
 
-    def __init__(self, tools: Tools, *, owner: str, capacity: int, times: LeaseTimes) -> None:
+    def __init__(self, tools: Tools, *, owner: str, capacity: int, times: LeaseTimes, has_peers: bool = False) -> None:
         self.owner = owner
         self.times = times
         self.tools = tools
         self.drivers: dict[RunId, RunDriver] = {}
         self._undriven: set[tuple[RunId, int]] = set()
         self._capacity = capacity
+        self._has_peers = has_peers
         self._seats = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_stopping = False
         self._room = asyncio.Event()
         self._room.set()
+
+    async def host_of(self, record: RunRecord) -> str | None:
+        """See ports.Desk."""
+        host = (await self.hosts_of([record])).get(record.run.thread_id)
+        return None if host == self.owner else host
+
+    async def hosts_of(self, records: Iterable[RunRecord]) -> dict[ThreadId, str]:
+        """The living nodes, this one too, that have code sessions for the threads of these runs. Raises Unavailable."""
+        wanted = {record.run.thread_id for record in records if self._has_peers and may_run_code(record.run)}
+        if not wanted:
+            return {}
+        now = self.tools.clock.now()
+        found = await self.tools.store.find_code_sessions(wanted)
+        return {id: host for id, session in found.items() if (host := session.host(now)) is not None}
 
     def take_seat(self) -> Seat | None:
         """See ports.Desk."""
@@ -145,22 +161,37 @@ class Worker:
         )
 
     async def serve_cancels(self) -> None:
-        """Look at once at runs that somebody asked to cancel."""
+        """Look at once at runs that somebody asked to cancel, or offered to this node before all others."""
         async for run_id in self.tools.bus.cancels(self.owner):
-            driver = self.drivers.get(run_id)
-            if driver is None:
-                continue
             try:
                 record = await self.tools.store.find_run(run_id)
+                driver = self.drivers.get(run_id)
+                if driver is not None:
+                    self._look(driver, record)
+                elif record is not None and record.run.status == "queued":
+                    await self._take_or_pass_on(record)
             except Unavailable:
-                # The next renewal tells the status as well.
+                # The next renewal tells the status as well, and the reconcilers find what waits.
                 continue
-            if record is None:
-                driver.interrupt("lost")
-            elif record.epoch == driver.record.epoch:
-                driver.learn(record.run.metadata)
-                if record.run.status == "cancelling":
-                    driver.interrupt("cancelled")
+
+    @staticmethod
+    def _look(driver: RunDriver, record: RunRecord | None) -> None:
+        if record is None:
+            driver.interrupt("lost")
+        elif record.epoch == driver.record.epoch:
+            driver.learn(record.run.metadata)
+            if record.run.status == "cancelling":
+                driver.interrupt("cancelled")
+
+    async def _take_or_pass_on(self, record: RunRecord) -> None:
+        seat = self.take_seat()
+        if seat is None:
+            await self.tools.bus.offer(record.run.id)
+            return
+        try:
+            await self.claim(record)
+        finally:
+            seat.give_back()
 
     async def claim(self, record: RunRecord, *, alone: bool = False) -> bool:
         """Claim a run that nobody holds and drive it; False if somebody else was first.

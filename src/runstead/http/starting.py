@@ -14,10 +14,11 @@ from runstead.http.api import Api
 
 
 async def commit_queued(api: Api, queued: RunRecord, change: Change) -> None:
-    """Commit a change that queues `queued`, claimed for this node if it has a seat, offered to all otherwise."""
-    seat = api.desk.take_seat()
+    """Commit a change that queues `queued`, claimed for this node if it has a seat, offered to others otherwise."""
+    host = await api.desk.host_of(queued)
+    seat = api.desk.take_seat() if host is None else None
     if seat is None:
-        await api.journal.commit(replace(change, offers=(queued.run.id,)))
+        await api.journal.commit(replace(change, offers=(queued.run.id,), host=host))
         return
     try:
         claimed = run_lifecycle.claim(queued, owner=seat.owner, now=api.clock.now(), lease_for=seat.lease_for)

@@ -22,7 +22,13 @@ class Seat(Protocol):
 
 
 class Desk(Protocol):
-    """Where the API asks whether this node can take a run it is about to create."""
+    """Where the API asks who can take a run it is about to create."""
+
+    async def host_of(self, record: RunRecord) -> str | None:
+        """The other node that has what the thread's code left behind, if it lives: it should have the run.
+
+        Raises Unavailable.
+        """
 
     def take_seat(self) -> Seat | None:
         """Room for one run, or None if this node is full, stopping, or runs no worker."""

@@ -1,12 +1,15 @@
 """The code interpreter: runs what the model wrote where it can do no harm, and keeps what it made."""
 
+from contextlib import AbstractAsyncContextManager, nullcontext
+
 from msgspec.structs import replace
 
 from runstead.domain import code_files
 from runstead.domain.errors import ToolFailed, Unavailable
-from runstead.domain.records import CallNotes, StepRecord
+from runstead.domain.records import CallNotes, RunRecord, StepRecord
 from runstead.domain.tool_turn import Performed
 from runstead.ports import CodeFile, CodeFiles, CodeOutcome, Sandbox, SandboxUnavailable
+from runstead.tools.code_sessions import CodeSessions
 from runstead.tools.surroundings import Surroundings
 from runstead.wire.run_steps import (
     CodeInterpreter,
@@ -23,12 +26,15 @@ STARTED_ANEW = "[The Python session was started anew: variables and imports of e
 
 
 class CodeInterpreterTool:
-    """`timeout` is how many seconds one call may take."""
+    """`timeout` is how many seconds one call may take. With `sessions` other nodes may have the thread's session."""
 
-    def __init__(self, sandbox: Sandbox, files: CodeFiles, *, timeout: float) -> None:
+    def __init__(
+        self, sandbox: Sandbox, files: CodeFiles, *, timeout: float, sessions: CodeSessions | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._files = files
         self._timeout = timeout
+        self._sessions = sessions
 
     async def about(self, around: Surroundings) -> str:
         """What the model is told of the Python it gets and of the files there. Raises ToolFailed, or Unavailable."""
@@ -48,7 +54,8 @@ class CodeInterpreterTool:
         files = await self._found_files(around)
         code, thread_id = call.code_interpreter.input, around.thread.id
         try:
-            outcome = await self._sandbox.run(thread_id, code, files, timeout=self._timeout)
+            async with self._at_home(snapshot.record):
+                outcome = await self._sandbox.run(thread_id, code, files, timeout=self._timeout)
         except SandboxUnavailable as reason:
             raise ToolFailed(str(reason)) from reason
         images = [await self._kept(image) for image in outcome.images]
@@ -61,6 +68,9 @@ class CodeInterpreterTool:
         done = CodeInterpreterToolCall(id=call.id, code_interpreter=CodeInterpreter(code, outputs))
         notes = CallNotes(is_done=True, files={name: id for name, id in kept.items() if id is not None})
         return Performed(done, notes)
+
+    def _at_home(self, record: RunRecord) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._sessions is None else self._sessions.at_home(record)
 
     async def _kept(self, file: CodeFile) -> str | None:
         try:

@@ -292,6 +292,10 @@ class World:
         node.start()
         return node
 
+    async def host_of(self, record: RunRecord) -> str | None:
+        """ports.Desk, likewise."""
+        return None if self.seats_on is None else await self.seats_on.worker.host_of(record)
+
     def take_seat(self) -> Any:
         """ports.Desk: runs are claimed in their insert only if a test says where."""
         return self.seat if self.seats_on is None else self.seats_on.worker.take_seat()
