@@ -4,6 +4,7 @@ from tests.acceptance.cluster.conftest import Cluster
 from tests.acceptance.waiting import eventually
 from tests.acceptance.wire.forms import upload
 from tests.acceptance.wire.talk import Api
+from tests.contract.blobs.s3_server import BUCKET, S3Server
 
 TEXT = b"The lighthouse keeper feeds the gulls at seven."
 
@@ -26,6 +27,24 @@ def test_files_are_taken_by_one_node_read_by_another_and_found_on_every_one(clus
     there.delete(f"/files/{file}")
     assert here.send("GET", f"/files/{file}/content").status == 404
     assert list((cluster.folder / "shared").glob("*/*")) == []
+
+
+def test_a_bucket_is_where_nodes_find_each_other_s_files(cluster: Cluster):
+    with S3Server() as s3:
+        bucket = {"RUNSTEAD_BLOBS_URL": f"s3://{BUCKET}/shared", **s3.environment}
+        here = Api(cluster.node("--role", "api", **bucket).url)
+        file, large = upload(here, TEXT, b"gulls.txt"), upload(here, TEXT * 200_000)
+        shelf = f"/vector_stores/{here.post('/vector_stores', {'file_ids': [file]})['id']}"
+
+        there = Api(cluster.node(**bucket).url)
+
+        eventually(lambda: there.get(f"{shelf}/files/{file}")["status"], lambda status: status == "completed")
+        assert [each["file_id"] for each in here.post(f"{shelf}/search", {"query": "gulls"})["data"]] == [file]
+        assert there.send("GET", f"/files/{file}/content").body == TEXT
+        assert there.send("GET", f"/files/{large}/content", range="bytes=-6").body == TEXT[-6:]
+        there.delete(f"/files/{large}")
+        assert here.send("GET", f"/files/{large}/content").status == 404
+        assert "warnings" not in there.send("GET", "//readyz").json
 
 
 def test_contents_on_another_node_s_disk_are_refused_with_the_way_out(cluster: Cluster):

@@ -1,11 +1,15 @@
 """Files that come in on one node and are read on another, whichever of them dies."""
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.cluster.conftest import Cluster
+from tests.acceptance.processes import environment, program
 from tests.acceptance.waiting import eventually
+from tests.acceptance.wire.embedding_server import EmbeddingServer, embedding_server
 from tests.acceptance.wire.library import Shelf
 from tests.acceptance.wire.talk import Api
 
@@ -16,6 +20,12 @@ LONG = b" ".join(b"The lighthouse keeper of Brindlemoor counts ship %d." % i for
 def shared(tmp_path: Path) -> dict[str, str]:
     """Contents of files where every node sees them."""
     return {"RUNSTEAD_BLOBS_URL": f"file://{tmp_path}/shared", "RUNSTEAD_LEASE_FOR": "2"}
+
+
+@pytest.fixture
+def embeddings() -> Iterator[EmbeddingServer]:
+    with embedding_server() as running:
+        yield running
 
 
 def test_one_node_takes_files_and_another_reads_them(cluster: Cluster, shared: dict[str, str]):
@@ -64,3 +74,39 @@ def test_contents_on_another_node_s_disk_are_waited_for(cluster: Cluster):
     for file in files:
         ended = shelf.ended(file)
         assert ended["status"] == "completed", ended
+
+
+def test_files_are_read_again_with_another_model_while_nodes_serve_them(
+    cluster: Cluster, shared: dict[str, str], embeddings: EmbeddingServer
+):
+    """What was done before an interruption is not done again."""
+    serving = cluster.node(**shared, **embeddings.settings())
+    shelf = Shelf.open(Api(serving.url))
+    files = [shelf.add(b"Lighthouse number %d." % i, attributes={"n": i}) for i in range(8)]
+    for file in files:
+        assert shelf.ended(file)["status"] == "completed"
+    database = {"RUNSTEAD_DATABASE_URL": cluster.postgres.url(cluster.database)}
+    variables = environment(**shared, **database, **embeddings.settings("letters-2"))
+    command = [program("RUNSTEAD_BIN"), "reindex"]
+
+    before = len(embeddings.asked)
+    with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL) as interrupted:
+        # Whoever asks for the third file's vectors has finished two.
+        eventually(lambda: len(embeddings.asked) - before, (3).__le__)
+        interrupted.kill()
+    assert shelf.ended(shelf.add(b"A lighthouse that came meanwhile."))["status"] == "completed"
+    sums = []
+    for _ in range(2):
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=True)
+        sums.append(int(done.stdout.splitlines()[-1].removesuffix(" read again.").split()[0]))
+
+    assert sums[0] <= len(files) + 1 - 2
+    assert sums[1] == 0
+    following = shelf.at(Api(cluster.node(**shared, **embeddings.settings("letters-2")).url))
+    for each in (shelf, following):
+        assert set(each.found("lighthouse number")) >= set(files)
+        assert each.found("lighthouse", filters={"type": "eq", "key": "n", "value": 3}) == [files[3]]
+    # No word of it is said in any file: letters are what this model goes by.
+    assert shelf.found("thgil esuoh") == []
+    assert following.found("thgil esuoh")
+    assert serving.complaints == []
