@@ -32,8 +32,8 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Both programs, while the block lasts."""
+def stage(imported: Path | None = None) -> Iterator[Stage]:
+    """Both programs, while the block lasts; code that the model writes may import what lies in a folder."""
     with TemporaryDirectory() as folder, _program("runstead.model.scripted", environment={}) as listening:
         model_url = listening.removeprefix("listening on ")
         environment = {
@@ -42,9 +42,9 @@ def stage() -> Iterator[Stage]:
             # Most who come here run no code: sessions that wait for it would only be in their way.
             "RUNSTEAD_SANDBOX_WARM": "0",
         }
-        if (found := packages()) is not None:
+        if imported is not None:
             Path(folder, "sandbox").mkdir()
-            Path(folder, "sandbox/packages").symlink_to(found)
+            Path(folder, "sandbox/packages").symlink_to(imported)
         with _program("runstead", "serve", "--port", "0", environment=environment) as banner:
             yield Stage(banner.split()[-1], model_url)
 
@@ -69,7 +69,7 @@ def _program(*arguments: str, environment: dict[str, str]) -> Iterator[str]:
 
 
 def main(command: list[str]) -> int:
-    with stage() as running:
+    with stage(packages()) as running:
         environment = {
             **os.environ,
             "OPENAI_BASE_URL": running.url,

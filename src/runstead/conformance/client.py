@@ -20,6 +20,10 @@ class Unmet(Exception):
     """A fact of the API that the server does not honour; the message says what it did instead."""
 
 
+class Lacking(Exception):
+    """Something that the server says it does not have where it runs; the message is its own."""
+
+
 class Event(Struct, frozen=True):
     """One server-sent event."""
 

@@ -212,9 +212,15 @@ def step_details(wire: Wire) -> Kind:
 
 
 def message_delta(wire: Wire) -> Shape:
-    words: Shape = {"text": Absent(shape({"value": Absent(string)}))}
-    kinds = ("text", "image_file") if wire == "v1" else ("text", "image_file", "image_url", "refusal")
-    parts = by_type(**{name: {"index": count, **(words if name == "text" else {})} for name in kinds})
+    place: Shape = {"index": count, "text": Absent(string), "start_index": Absent(count), "end_index": Absent(count)}
+    marks = list_of(by_type(file_citation=place, file_path={**place, "file_path": Absent(shape({"file_id": string}))}))
+    words = shape({"value": Absent(string), "annotations": Absent(marks)})
+    common: dict[str, Shape] = {
+        "text": {"index": count, "text": Absent(words)},
+        "image_file": {"index": count, "image_file": shape({"file_id": string})},
+    }
+    newer: dict[str, Shape] = {name: {"index": count} for name in ("image_url", "refusal")}
+    parts = by_type(**common, **(newer if wire == "v2" else {}))
     delta = shape({"role": Absent(one_of("user", "assistant")), "content": Absent(list_of(parts))})
     return {"id": id_of("msg_"), "object": one_of("thread.message.delta"), "delta": delta}
 
@@ -222,9 +228,11 @@ def message_delta(wire: Wire) -> Shape:
 def run_step_delta(wire: Wire) -> Shape:
     pieces: Shape = {"name": Absent(string), "arguments": Absent(string), "output": Absent(nullable(string))}
     search = "retrieval" if wire == "v1" else "file_search"
+    output = by_type(logs={"index": count, "logs": string}, image={"index": count, "image": shape({"file_id": string})})
+    code = shape({"input": Absent(string), "outputs": Absent(list_of(output))})
     calls: dict[str, Shape] = {
         "function": {"index": count, "id": Absent(string), "function": Absent(shape(pieces))},
-        "code_interpreter": {"index": count, "id": Absent(string)},
+        "code_interpreter": {"index": count, "id": Absent(string), "code_interpreter": Absent(code)},
         search: {"index": count, "id": Absent(string), search: mapping},
     }
     details = by_type(message_creation={}, tool_calls={"tool_calls": Absent(list_of(by_type(**calls)))})

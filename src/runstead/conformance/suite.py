@@ -8,6 +8,8 @@ import aiohttp
 from msgspec import Struct
 
 from runstead.conformance.areas.assistants import assistants
+from runstead.conformance.areas.code import code
+from runstead.conformance.areas.code_streaming import code_streaming
 from runstead.conformance.areas.errors import errors
 from runstead.conformance.areas.files import files
 from runstead.conformance.areas.limits import limits
@@ -20,7 +22,7 @@ from runstead.conformance.areas.threads import threads
 from runstead.conformance.areas.tools import tools
 from runstead.conformance.areas.wires import wires
 from runstead.conformance.check import BOTH, Area, Check
-from runstead.conformance.client import Api, Unmet
+from runstead.conformance.client import Api, Lacking, Unmet
 from runstead.conformance.evidence import Evidence
 from runstead.conformance.script import Script
 from runstead.conformance.shapes import Wire
@@ -34,6 +36,8 @@ AREAS: tuple[Area, ...] = (
     steps,
     streaming,
     tools,
+    code,
+    code_streaming,
     files,
     stores,
     errors,
@@ -72,6 +76,8 @@ class Target(Struct, frozen=True):
     wires: tuple[Wire, ...] = BOTH
     areas: tuple[str, ...] = ()
     """Only these; all if there are none."""
+    names: tuple[str, ...] = ()
+    """Only these checks; all if there are none."""
 
     @property
     def has_script(self) -> bool:
@@ -83,7 +89,8 @@ def chosen(target: Target) -> Iterator[tuple[Check, Wire]]:
     for area in AREAS:
         if not target.areas or area.name in target.areas:
             for check in area.checks:
-                yield from ((check, wire) for wire in check.wires if wire in target.wires)
+                if not target.names or check.name in target.names:
+                    yield from ((check, wire) for wire in check.wires if wire in target.wires)
 
 
 async def run(target: Target, session: aiohttp.ClientSession, evidence: Evidence) -> AsyncIterator[Result]:
@@ -119,6 +126,8 @@ async def _outcome(check: Check, world: World) -> tuple[Outcome, str | None]:
             await check.act(world)
     except Unmet as unmet:
         return "failed", str(unmet)
+    except Lacking as lacking:
+        return "skipped", f"the server says that {lacking}"
     except TimeoutError:
         return "failed", f"it took more than {CHECK_LIMIT:g} seconds"
     except (KeyError, IndexError, TypeError, ValueError) as error:

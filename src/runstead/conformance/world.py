@@ -113,6 +113,16 @@ class World:
             run = await self.api.get(path)
         return run
 
+    async def begun(self, run: Json) -> Json:
+        """The run when it has a step, or has come to rest without one."""
+        until = asyncio.get_running_loop().time() + PATIENCE
+        while run["status"] not in RESTING and not await self.steps(run):
+            if asyncio.get_running_loop().time() > until:
+                raise Unmet(f"after {PATIENCE:g} seconds the run has no step")
+            await asyncio.sleep(PAUSE)
+            run = await self.api.get(path_of(run))
+        return run
+
     async def ended(self, status: str = "completed", **fields: Any) -> Json:
         """A new run that has come to rest in this status."""
         return expect_status(await self.settled(await self.run(**fields)), status)

@@ -12,7 +12,7 @@ HOP_BY_HOP = {"transfer-encoding", "content-length", "connection", "date", "serv
 
 
 class Reply:
-    """An answer on its way to the client, for a fault to change."""
+    """An answer on its way to the client, for a fault to change; its body as JSON, or as bytes if it is none."""
 
     def __init__(self, method: str, path: str, wire: str, status: int, headers: dict[str, str], body: Any) -> None:
         self.method = method
@@ -31,12 +31,33 @@ class Reply:
 class Fault:
     """What a broken server does otherwise. By default nothing."""
 
+    def request(self, body: bytes) -> bytes:
+        """What the server is asked in place of a body."""
+        return body
+
     def reply(self, reply: Reply) -> None:
         """Change an answer in place."""
 
     def events(self, name: str, data: str) -> list[tuple[str, str]]:
         """What is sent in place of an event."""
         return [(name, data)]
+
+
+class Misread(Fault):
+    """Overlooks a part of what it is asked."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def request(self, body: bytes) -> bytes:
+        return json.dumps(self._without(json.loads(body))).encode() if body.startswith(b"{") else body
+
+    def _without(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._without(each) for each in value]
+        if isinstance(value, dict):
+            return {name: self._without(each) for name, each in value.items() if name != self._part}
+        return value
 
 
 class WrongReply(Fault):
@@ -53,6 +74,32 @@ class WrongEvents(Fault):
 
     def events(self, name: str, data: str) -> list[tuple[str, str]]:
         return self._change(name, data)
+
+
+def in_objects(name: str, change: Callable[[dict[str, Any]], object], *, wire: str | None = None) -> Fault:
+    """Every object of a kind is changed before it is shown."""
+
+    def fault(reply: Reply) -> None:
+        if wire in (None, reply.wire):
+            for shown in reply.objects(name):
+                change(shown)
+
+    return WrongReply(fault)
+
+
+def on(condition: Callable[[Reply], bool], change: Callable[[Reply], object]) -> Fault:
+    """Some answers are changed."""
+
+    def fault(reply: Reply) -> None:
+        if condition(reply):
+            change(reply)
+
+    return WrongReply(fault)
+
+
+def without(*names: str) -> Fault:
+    """Some events do not come."""
+    return WrongEvents(lambda name, data: [] if name in names else [(name, data)])
 
 
 @asynccontextmanager
@@ -76,19 +123,19 @@ async def broken(url: str, fault: Fault) -> AsyncIterator[str]:
 
 async def _forward(session: aiohttp.ClientSession, base: str, fault: Fault, request: web.Request) -> web.StreamResponse:
     headers = {name: value for name, value in request.headers.items() if name.lower() not in {"host", "content-length"}}
-    body = await request.read()
+    body = fault.request(await request.read())
     async with session.request(request.method, f"{base}{request.raw_path}", data=body, headers=headers) as answer:
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
         if answer.content_type == "text/event-stream":
             return await _stream(fault, request, answer, kept)
         raw = await answer.read()
-        if answer.content_type != "application/json":
-            return web.Response(status=answer.status, headers=kept, body=raw)
         wire = "v1" if "v1" in request.headers.get("OpenAI-Beta", "") else "v2"
-        parsed = json.loads(raw) if raw else None
+        is_json = answer.content_type == "application/json"
+        parsed = raw if not is_json else json.loads(raw) if raw else None
         reply = Reply(request.method, request.path, wire, answer.status, kept, parsed)
         fault.reply(reply)
-        return web.Response(status=reply.status, headers=reply.headers, body=json.dumps(reply.body).encode())
+        shown = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+        return web.Response(status=reply.status, headers=reply.headers, body=shown)
 
 
 async def _stream(

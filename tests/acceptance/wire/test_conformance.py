@@ -3,39 +3,35 @@
 import json
 import socket
 import subprocess
-from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from runstead.conformance.client import open_session
-from runstead.conformance.evidence import Evidence
-from runstead.conformance.suite import AREAS, Result, Target, run
 from tests.acceptance.processes import PATIENCE, Server, environment, program, start_server
 from tests.acceptance.scripted import Json, Model, ScriptedServer
-from tests.acceptance.wire.broken import Fault, Reply, WrongEvents, WrongReply, broken
+from tests.acceptance.wire.broken import Fault, Reply, WrongEvents, WrongReply, broken, in_objects, on, without
+from tests.acceptance.wire.examining import CHECKS, failures, results
 
-CHECKS = {check.name: check for area in AREAS for check in area.checks}
-
-
-async def results(url: str, *areas: str, model: str | None = None, script_url: str | None = None) -> list[Result]:
-    """Everything that the suite says of a server."""
-    target = Target(url, model, script_url, areas=areas)
-    async with open_session("sk-any-key") as session:
-        return [result async for result in run(target, session, Evidence())]
-
-
-def failures(found: list[Result]) -> dict[str, str | None]:
-    return {result.name: result.reason for result in found if result.outcome == "failed"}
+RUNS_CODE = {"code interpreter", "code in streams"}
+"""Areas that the shared server says it has no place for; they have tests of their own."""
 
 
 async def test_our_server_passes_every_check(server: Server, scripted: ScriptedServer, model: Model) -> None:
     found = await results(server.url, model=model.name, script_url=scripted.url)
 
     assert failures(found) == {}
-    assert {result.outcome for result in found} == {"passed"}
     assert {result.name for result in found} == set(CHECKS)
+    assert {result.area for result in found if result.outcome == "skipped"} == RUNS_CODE
+
+
+async def test_what_needs_a_sandbox_is_skipped_in_the_words_of_a_server_without(
+    server: Server, scripted: ScriptedServer, model: Model
+) -> None:
+    found = await results(server.url, *RUNS_CODE, model=model.name, script_url=scripted.url)
+
+    assert {result.outcome for result in found} == {"skipped"}
+    assert all("no working sandbox (off: RUNSTEAD_SANDBOX is off)" in str(result.reason) for result in found)
 
 
 async def test_without_a_script_any_model_will_do(server: Server, model: Model) -> None:
@@ -54,31 +50,6 @@ async def test_without_a_model_no_run_is_started(server: Server) -> None:
     assert failures(found) == {}
     assert {CHECKS[result.name].needs for result in skipped} == {"model", "script"}
     assert all("--with-model" in str(result.reason) for result in skipped)
-
-
-def in_objects(name: str, change: Callable[[Json], object], *, wire: str | None = None) -> Fault:
-    """Every object of a kind is changed before it is shown."""
-
-    def fault(reply: Reply) -> None:
-        if wire in (None, reply.wire):
-            for shown in reply.objects(name):
-                change(shown)
-
-    return WrongReply(fault)
-
-
-def on(condition: Callable[[Reply], bool], change: Callable[[Reply], object]) -> Fault:
-    """Some answers are changed."""
-
-    def fault(reply: Reply) -> None:
-        if condition(reply):
-            change(reply)
-
-    return WrongReply(fault)
-
-
-def without(*names: str) -> Fault:
-    return WrongEvents(lambda name, data: [] if name in names else [(name, data)])
 
 
 def conflict(reply: Reply) -> None:
@@ -188,7 +159,7 @@ async def test_a_fault_is_found(
     server: Server, scripted: ScriptedServer, model: Model, fault: Fault, name: str
 ) -> None:
     async with broken(server.url, fault) as url:
-        found = await results(url, CHECKS[name].area, model=model.name, script_url=scripted.url)
+        found = await results(url, names=(name,), model=model.name, script_url=scripted.url)
 
     assert name in failures(found)
     assert all(result.reason for result in found if result.outcome == "failed")
