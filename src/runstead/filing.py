@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from runstead.domain.change import Change, ReplaceAssistant, ReplaceThread, Write
 from runstead.domain.errors import NoFile, NotFound, Stale, Unavailable
 from runstead.domain.file_writes import DeleteFile, InsertFile
-from runstead.journal import Journal
+from runstead.journal import Commits
 from runstead.ports import Blobs, Store
 from runstead.wire.base import AssistantId, FileId, ThreadId
 from runstead.wire.files import File
@@ -26,7 +26,7 @@ def kept(file: File) -> Change:
     return Change(writes=(InsertFile(file),))
 
 
-async def remove(store: Store, blobs: Blobs, journal: Journal, id: FileId) -> None:
+async def remove(store: Store, blobs: Blobs, journal: Commits, id: FileId) -> None:
     """Remove a file from everything that names it, and then its contents. Raises NoFile, Unavailable."""
     for _ in range(TRIES):
         await store.get_file(id)
@@ -65,7 +65,7 @@ def _less(resources: ToolResources, id: FileId) -> ToolResources | None:
     return replace(resources, code_interpreter=CodeInterpreterResources([each for each in held if each != id]))
 
 
-async def expire(store: Store, blobs: Blobs, journal: Journal, now: float) -> None:
+async def expire(store: Store, blobs: Blobs, journal: Commits, now: float) -> None:
     """Remove files whose time is over. Several nodes may do so at once."""
     for file in await store.expired_files(now, limit=100):
         try:

@@ -1,9 +1,17 @@
 """Commit a change, then announce it: never two truths with a crash between them."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from runstead.domain.change import Change
 from runstead.ports import Bus, Store
+
+
+class Commits(Protocol):
+    """Where a change is handed in."""
+
+    async def commit(self, change: Change) -> None:
+        """As `Journal` has it."""
 
 
 class Journal:

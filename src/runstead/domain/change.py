@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from runstead.domain.code_sessions import CodeSessionWrite
 from runstead.domain.file_writes import FileWrite
+from runstead.domain.keyed_requests import RememberRequest
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.assistants import Assistant
 from runstead.wire.base import AssistantId, MessageId, RunId, ThreadId
@@ -144,6 +145,7 @@ Write = (
     | ReplaceStep
     | FileWrite
     | CodeSessionWrite
+    | RememberRequest
 )
 
 

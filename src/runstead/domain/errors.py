@@ -15,6 +15,7 @@ RunsteadError
 │   │   └── NotCancellable
 │   ├── WrongOutputs
 │   └── UnknownCursor
+├── KeyUsed                   a request came twice; the other one had the effect
 ├── Stale                     a compare-and-set lost: read again and judge again
 ├── IllegalTransition         a bug, never a client's doing
 ├── ModelFailed               the model's server refused or broke; carries the run's last_error
@@ -159,6 +160,10 @@ class UnknownCursor(InvalidRequest):
         super().__init__(
             f"Invalid '{param}': no object with id '{shown(id)}' in this list.", param=param, code="invalid_value"
         )
+
+
+class KeyUsed(RunsteadError):
+    """The request's key has had its effect already."""
 
 
 class Stale(RunsteadError):

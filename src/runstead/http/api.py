@@ -11,7 +11,7 @@ from runstead.domain.errors import Stale, Unavailable
 from runstead.http.endings import Endings
 from runstead.http.forms import Form
 from runstead.http.queries import Query
-from runstead.journal import Journal
+from runstead.journal import Commits
 from runstead.ports import Blobs, Bus, Clock, Desk, Model, Store
 from runstead.tools.library import Library
 from runstead.wire.base import Body, RunId
@@ -29,7 +29,7 @@ class Api(Struct, frozen=True, kw_only=True):
 
     store: Store
     blobs: Blobs
-    journal: Journal
+    journal: Commits
     bus: Bus
     endings: Endings
     desk: Desk

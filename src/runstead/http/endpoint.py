@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from runstead.domain.errors import InvalidRequest, WrongStatus
+from runstead.domain.errors import InvalidRequest, KeyUsed, WrongStatus
 from runstead.http import contents, result_content, sse
 from runstead.http.api import Api, Call, RunStream, Version
 from runstead.http.bodies import read_json
@@ -16,6 +16,7 @@ from runstead.http.contents import Contents
 from runstead.http.decoding import decode
 from runstead.http.errors import BodyTooLarge, SenderSilent, UnknownUrl
 from runstead.http.forms import Form
+from runstead.http.keyed import Keyed
 from runstead.http.operations import Operation
 from runstead.http.queries import parse_query
 from runstead.http.versions import version_of
@@ -82,7 +83,19 @@ class Endpoint:
             last_event_id=headers.get("last-event-id") if operation.is_resumable else None,
             range=headers.get("range") if operation.is_download else None,
         )
-        answer = await operation.handler(self._api, call)
+        key = headers.get("idempotency-key") if operation.again is not None else None
+        if key is None:
+            await self._tell(call, await operation.handler(self._api, call), scope, receive, send)
+            return
+        keyed = Keyed(self._api, operation, call, key)
+        try:
+            # What a stream begins with is refused before anything of it is sent.
+            await self._tell(call, await keyed.perform(), scope, receive, send)
+        except KeyUsed:
+            await self._tell(call, await keyed.answered_elsewhere(), scope, receive, send)
+
+    async def _tell(self, call: Call[Any], answer: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        version = call.version
         if isinstance(answer, RunStream):
             view = _view_of_events(version, has_result_content=call.query.has_result_content)
             await sse.respond(self._api, answer, view, STREAM, receive, send)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from runstead import __version__
 from runstead.http.errors import ErrorBody, StreamError
+from runstead.http.keyed import LONGEST
 from runstead.http.operations import OPERATIONS, Operation
 from runstead.http.queries import MAX_WAIT, RESULT_CONTENT, STATES, Limits
 from runstead.ports import PageRequest
@@ -110,6 +111,13 @@ _LAST_EVENT: Json = {
     "required": False,
     "schema": {"type": "string", "examples": ["2.17"]},
     "description": "The id of the last event that was seen; without it the run is told from its start.",
+}
+_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+    "description": "A request that is sent again under its key within a day has no second effect.",
 }
 _MORE_QUERY: dict[str, Json] = {
     "list_messages": _RUN_ID,
@@ -218,6 +226,7 @@ def _parameters(operation: Operation, path: str) -> list[Json]:
     more = [_MORE_QUERY[operation.id]] if operation.id in _MORE_QUERY else []
     more += [_FILTER] if operation.has_filter else []
     more += [_LAST_EVENT] if operation.is_resumable else []
+    more += [_KEY] if operation.again is not None else []
     return [*in_path, *([_VERSION] if operation.needs_beta else []), *page, *more]
 
 

@@ -71,6 +71,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     # The answer is a file's bytes.
     is_download: bool = False
     has_filter: bool = False
+    # How that is retrieved which a request made or changed, for one that is sent again under its key.
+    again: Handler | None = None
     has_metadata: bool = False
     has_wait: bool = False
     limits: Limits = USUAL
@@ -119,51 +121,60 @@ _STORES: dict[str, Any] = {"versions": ("v2",), "needs_beta": False}
 
 OPERATIONS: tuple[Operation, ...] = (
     _list("/v1/assistants", assistants.list_assistants, Assistant),
-    _post("/v1/assistants", assistants.create_assistant, Assistant, CreateAssistant),
+    _post("/v1/assistants", assistants.create_assistant, Assistant, CreateAssistant, again=assistants.get_assistant),
     _get(ASSISTANT, assistants.get_assistant, Assistant),
-    _post(ASSISTANT, assistants.modify_assistant, Assistant, ModifyAssistant),
+    _post(ASSISTANT, assistants.modify_assistant, Assistant, ModifyAssistant, again=assistants.get_assistant),
     _delete(ASSISTANT, assistants.delete_assistant),
     _list(f"{ASSISTANT}/files", assistant_files.list_assistant_files, AssistantFile, **_OLD),
-    _post(f"{ASSISTANT}/files", assistant_files.create_assistant_file, AssistantFile, CreateAssistantFile, **_OLD),
+    _post(
+        f"{ASSISTANT}/files",
+        assistant_files.create_assistant_file,
+        AssistantFile,
+        CreateAssistantFile,
+        again=assistant_files.get_assistant_file,
+        **_OLD,
+    ),
     _get(ASSISTANT_FILE, assistant_files.get_assistant_file, AssistantFile, **_OLD),
     _delete(ASSISTANT_FILE, assistant_files.delete_assistant_file, **_OLD),
     # EXT: all threads, or those with some metadata.
     _list("/v1/threads", threads.list_threads, Thread, has_metadata=True),
-    _post("/v1/threads", threads.create_thread, Thread, CreateThread, is_body_optional=True),
+    _post("/v1/threads", threads.create_thread, Thread, CreateThread, is_body_optional=True, again=threads.get_thread),
     # Before the paths with an id, so that "runs" is not taken for one.
     _post(
         "/v1/threads/runs",
         runs.create_thread_and_run,
         Run,
         CreateThreadAndRun,
+        again=runs.get_run,
         may_stream=True,
     ),
     _get(THREAD, threads.get_thread, Thread),
-    _post(THREAD, threads.modify_thread, Thread, ModifyThread, is_body_optional=True),
+    _post(THREAD, threads.modify_thread, Thread, ModifyThread, is_body_optional=True, again=threads.get_thread),
     _delete(THREAD, threads.delete_thread),
     _list(f"{THREAD}/messages", messages.list_messages, Message),
-    _post(f"{THREAD}/messages", messages.create_message, Message, CreateMessage),
+    _post(f"{THREAD}/messages", messages.create_message, Message, CreateMessage, again=messages.get_message),
     _get(MESSAGE, messages.get_message, Message),
-    _post(MESSAGE, messages.modify_message, Message, ModifyMessage, is_body_optional=True),
+    _post(MESSAGE, messages.modify_message, Message, ModifyMessage, is_body_optional=True, again=messages.get_message),
     _delete(MESSAGE, messages.delete_message, versions=("v2",)),
     _list(f"{MESSAGE}/files", message_files.list_message_files, MessageFile, **_OLD),
     _get(MESSAGE_FILE, message_files.get_message_file, MessageFile, **_OLD),
     _list(f"{THREAD}/runs", runs.list_runs, Run),
-    _post(f"{THREAD}/runs", runs.create_run, Run, CreateRun, may_stream=True, has_include=True),
+    _post(f"{THREAD}/runs", runs.create_run, Run, CreateRun, again=runs.get_run, may_stream=True, has_include=True),
     # EXT: with `wait`, the answer comes when the run rests.
     _get(RUN, runs.get_run, Run, is_polled=True, has_wait=True),
-    _post(RUN, runs.modify_run, Run, ModifyRun, is_body_optional=True),
+    _post(RUN, runs.modify_run, Run, ModifyRun, is_body_optional=True, again=runs.get_run),
     _post(
         f"{RUN}/submit_tool_outputs",
         runs.submit_tool_outputs,
         Run,
         SubmitToolOutputs,
+        again=runs.get_run,
         may_stream=True,
     ),
     # EXT: attach to a run's events, from their beginning or after the Last-Event-ID.
     _get(f"{RUN}/stream", runs.stream_run, Run, may_stream=True, is_resumable=True),
     # API: the body is ignored; one client sends none, another a JSON null.
-    _post(f"{RUN}/cancel", runs.cancel_run, Run, None),
+    _post(f"{RUN}/cancel", runs.cancel_run, Run, None, again=runs.get_run),
     _list(f"{RUN}/steps", run_steps.list_run_steps, RunStep, has_include=True),
     _get(f"{RUN}/steps/{{step_id}}", run_steps.get_run_step, RunStep, has_include=True),
     # API: files belong to no version, and a list of them is as long as can be unless it is asked to be shorter.
@@ -178,22 +189,54 @@ OPERATIONS: tuple[Operation, ...] = (
         vector_stores.create_vector_store,
         VectorStore,
         CreateVectorStore,
+        again=vector_stores.get_vector_store,
         is_body_optional=True,
         **_STORES,
     ),
     _get(STORE, vector_stores.get_vector_store, VectorStore, **_STORES),
-    _post(STORE, vector_stores.modify_vector_store, VectorStore, ModifyVectorStore, is_body_optional=True, **_STORES),
+    _post(
+        STORE,
+        vector_stores.modify_vector_store,
+        VectorStore,
+        ModifyVectorStore,
+        is_body_optional=True,
+        again=vector_stores.get_vector_store,
+        **_STORES,
+    ),
     _delete(STORE, vector_stores.delete_vector_store, **_STORES),
     _list(f"{STORE}/files", store_files.list_store_files, VectorStoreFile, has_filter=True, **_STORES),
-    _post(f"{STORE}/files", store_files.create_store_file, VectorStoreFile, CreateVectorStoreFile, **_STORES),
+    _post(
+        f"{STORE}/files",
+        store_files.create_store_file,
+        VectorStoreFile,
+        CreateVectorStoreFile,
+        again=store_files.get_store_file,
+        **_STORES,
+    ),
     _get(STORE_FILE, store_files.get_store_file, VectorStoreFile, is_polled=True, **_STORES),
-    _post(STORE_FILE, store_files.modify_store_file, VectorStoreFile, ModifyVectorStoreFile, **_STORES),
+    _post(
+        STORE_FILE,
+        store_files.modify_store_file,
+        VectorStoreFile,
+        ModifyVectorStoreFile,
+        again=store_files.get_store_file,
+        **_STORES,
+    ),
     _delete(STORE_FILE, store_files.delete_store_file, **_STORES),
     _get(f"{STORE_FILE}/content", searching.get_store_file_content, StoreFileContent, **_STORES),
     _post(f"{STORE}/search", searching.search_vector_store, SearchResults, SearchVectorStore, **_STORES),
-    _post(f"{STORE}/file_batches", file_batches.create_file_batch, FileBatch, CreateFileBatch, **_STORES),
+    _post(
+        f"{STORE}/file_batches",
+        file_batches.create_file_batch,
+        FileBatch,
+        CreateFileBatch,
+        again=file_batches.get_file_batch,
+        **_STORES,
+    ),
     _get(BATCH, file_batches.get_file_batch, FileBatch, is_polled=True, **_STORES),
-    _post(f"{BATCH}/cancel", file_batches.cancel_file_batch, FileBatch, None, **_STORES),
+    _post(
+        f"{BATCH}/cancel", file_batches.cancel_file_batch, FileBatch, None, again=file_batches.get_file_batch, **_STORES
+    ),
     _list(f"{BATCH}/files", file_batches.list_batch_files, VectorStoreFile, has_filter=True, **_STORES),
     # API: models come all at once, and no parameter is read.
     _list("/v1/models", models.list_models, Model, needs_beta=False, is_list=False),

@@ -8,6 +8,7 @@ from msgspec import Struct
 from runstead.domain.change import Change
 from runstead.domain.code_sessions import CodeSession
 from runstead.domain.file_writes import StoreFileRecord
+from runstead.domain.keyed_requests import KeyedRequest
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.wire.assistants import Assistant
 from runstead.wire.base import AssistantId, BatchId, FileId, MessageId, RunId, StepId, ThreadId, VectorStoreId
@@ -128,6 +129,9 @@ class Store(Protocol):
 
         No lease becomes shorter.
         """
+
+    async def find_keyed_request(self, key: str, now: float) -> KeyedRequest | None:
+        """What the key was used for, or None if it is unknown or forgotten."""
 
     async def due(self, now: float, waiting_since: float, limit: int) -> list[RunRecord]:
         """Runs nobody works on though somebody should, oldest first.

@@ -28,8 +28,9 @@ from runstead.domain.change import (
     Write,
 )
 from runstead.domain.code_sessions import LetGoOfCodeSession, TakeCodeSession
-from runstead.domain.errors import NotFound, RunsteadError, Stale, ThreadHasActiveRun, ThreadLocked
+from runstead.domain.errors import KeyUsed, NotFound, RunsteadError, Stale, ThreadHasActiveRun, ThreadLocked
 from runstead.domain.file_writes import FileWrite
+from runstead.domain.keyed_requests import RememberRequest
 from runstead.domain.records import ACTIVE, RunRecord, StepRecord
 from runstead.store import rows, statements
 from runstead.store.file_changes import file_steps, holding
@@ -131,6 +132,15 @@ def steps(write: Write, now: float) -> list[Step]:
             return [Touch(statements.TAKE_CODE_SESSION, structs.asdict(write), Stale(f"run {run_id}"))]
         case LetGoOfCodeSession():
             return [Sweep(statements.LET_GO_OF_CODE_SESSION, structs.asdict(write))]
+        case RememberRequest(key, request, expires_at):
+            row = {"key": key, "fingerprint": request.fingerprint, "expires_at": expires_at}
+            row["place"] = rows.encode(request.place).decode()
+            used = KeyUsed(key)
+            # What is forgotten first may be this very key.
+            return [
+                Sweep(statements.FORGET_REQUESTS, {"at": int(now)}),
+                Insert(statements.REMEMBER_REQUEST, row, used, used),
+            ]
         case unreachable:
             assert_never(unreachable)
 

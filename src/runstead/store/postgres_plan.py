@@ -28,6 +28,7 @@ from runstead.domain.change import (
 from runstead.domain.code_sessions import LetGoOfCodeSession, TakeCodeSession
 from runstead.domain.errors import RunsteadError
 from runstead.domain.file_writes import FileWrite
+from runstead.domain.keyed_requests import RememberRequest
 from runstead.store.postgres_dialect import as_text, asked_in_a_group, values
 from runstead.store.steps import Ask, Insert, Step, Swap, Sweep, Touch
 
@@ -123,7 +124,7 @@ def _thread_of(write: Write) -> str | None:
     if isinstance(write, FileWrite):
         return None
     match write:
-        case InsertAssistant() | ReplaceAssistant() | DeleteAssistant() | InsertThread():
+        case InsertAssistant() | ReplaceAssistant() | DeleteAssistant() | InsertThread() | RememberRequest():
             return None
         case ReplaceThread(thread):
             return thread.id

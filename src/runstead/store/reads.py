@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from runstead.domain.code_sessions import CodeSession
 from runstead.domain.errors import NotFound
+from runstead.domain.keyed_requests import KeyedRequest
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.ports import Page, PageRequest
 from runstead.store import rows, statements
@@ -104,6 +107,10 @@ class SqlReads(FileReads):
         wanted = rows.encode(list(thread_ids)).decode()
         found = await self.all_rows(statements.FIND_CODE_SESSIONS, {"ids": wanted})
         return {thread_id: CodeSession(*session) for thread_id, *session in found}
+
+    async def find_keyed_request(self, key: str, now: float) -> KeyedRequest | None:
+        row = await self.find_row(statements.FIND_REQUEST, {"key": key, "at": int(now)})
+        return None if row is None else KeyedRequest(row[0], msgspec.json.decode(row[1], type=dict[str, str]))
 
     async def _get_in_thread(self, statement: str, refusal: NotFound, row: Row) -> Sequence[Any]:
         """Whether the thread is there is asked only of who found nothing in it."""

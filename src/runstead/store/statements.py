@@ -171,6 +171,14 @@ SELECT thread_id, owner, generation, lease_until FROM code_sessions
 RENEW_CODE_SESSIONS: Final = f"UPDATE code_sessions SET lease_until = {PROLONGED} WHERE owner = :owner"  # noqa: S608
 LIST_CODE_SESSIONS: Final = "SELECT thread_id, generation FROM code_sessions WHERE owner = :owner"
 
+# Keyed requests
+
+REMEMBER_REQUEST: Final = """
+INSERT INTO keyed_requests (key, fingerprint, place, expires_at) VALUES (:key, :fingerprint, :place, :expires_at)
+"""
+FORGET_REQUESTS: Final = "DELETE FROM keyed_requests WHERE expires_at <= :at"
+FIND_REQUEST: Final = "SELECT fingerprint, place FROM keyed_requests WHERE key = :key AND expires_at > :at"
+
 # Run steps
 
 INSERT_STEP: Final = """

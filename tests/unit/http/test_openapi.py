@@ -140,6 +140,24 @@ def test_lists_take_their_parameters(document):
         assert ({"limit", "order", "after", "before"} <= queries) is operation.is_list
 
 
+def test_what_has_an_effect_may_bear_a_key(document):
+    without = {operation.id for operation in OPERATIONS if operation.method == "POST" and operation.again is None}
+    assert without == {"create_file", "search_vector_store"}
+    for operation in OPERATIONS:
+        headers = {each["name"] for each in described(document, operation)["parameters"] if each["in"] == "header"}
+        assert ("Idempotency-Key" in headers) is (operation.again is not None)
+
+
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OPERATIONS if operation.again is not None], ids=lambda it: it.id
+)
+def test_what_came_of_a_request_is_retrieved_by_an_operation_that_answers_alike(operation):
+    by_handler = {each.handler: each for each in OPERATIONS}
+    assert by_handler[operation.again].method == "GET"
+    assert by_handler[operation.again].answer is operation.answer
+    assert set(operation.versions) <= set(by_handler[operation.again].versions)
+
+
 def test_refusals_have_the_apis_shape(document):
     schemas = document["components"]["schemas"]
 

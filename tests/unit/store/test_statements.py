@@ -20,6 +20,8 @@ ASKED_OFTEN = {
     "code sessions": statements.FIND_CODE_SESSIONS,
     "renew code sessions": statements.RENEW_CODE_SESSIONS,
     "leases of code sessions": statements.LIST_CODE_SESSIONS,
+    "keyed request": statements.FIND_REQUEST,
+    "forgotten requests": statements.FORGET_REQUESTS,
     "steps": statements.LIST_STEPS,
     "newest messages": statements.NEWEST_MESSAGES,
     "older messages": statements.COUNT_OLDER_MESSAGES,
@@ -62,7 +64,7 @@ def test_no_table_is_read_from_end_to_end(connection, name) -> None:
     parameters = dict.fromkeys(
         ("id", "thread_id", "run_id", "owner", "now", "waiting_since", "lease_until", "limit", "seq", "above", "below")
     )
-    parameters |= dict.fromkeys(("forgotten_before", "purpose", "file_id", "vector_store_id", "batch_id", "status"))
+    parameters |= dict.fromkeys(("forgotten_before", "purpose", "file_id", "vector_store_id", "batch_id", "status", "key", "at"))
     parameters["ids"] = "[]"
 
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
