@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,16 @@ from runstead.wire.events import StreamEvent
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+def as_read(events: Iterable[StreamEvent]) -> list[StreamEvent]:
+    """What readers make of events that come late or again: a number that does not rise is dropped."""
+    seen, place = [], (0, -1)
+    for event in events:
+        if (event.epoch, event.seq) > place:
+            seen.append(event)
+            place = (event.epoch, event.seq)
+    return seen
 
 
 class Post:
@@ -94,7 +104,7 @@ class ProcessBus:
             # What nobody can read nobody can close.
             self._post.lost_events.add(run_id)
             return []
-        return list(self._post.events.get(run_id, ()))
+        return as_read(self._post.events.get(run_id, ()))
 
     @asynccontextmanager
     async def tail(self, run_id: RunId, after: tuple[int, int] | None) -> AsyncIterator[Tail]:

@@ -143,7 +143,14 @@ class Process:
             "cancels": self.worker.serve_cancels(),
             "heartbeat": heartbeat.keep(self.worker),
         }
-        self.loops += [self.spawn(loop, name) for name, loop in loops.items()]
+        for name, loop in loops.items():
+            task = self.spawn(loop, name)
+            task.add_done_callback(self._loop_ended)
+            self.loops.append(task)
+
+    def _loop_ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._world.loop.errors.append({"message": f"{task.get_name()} ended", "exception": task.exception()})
 
     def drain(self, then: Callable[[], None]) -> None:
         """As server.serve does after SIGTERM: hand everything back, then the process is gone."""

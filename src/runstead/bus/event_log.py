@@ -26,6 +26,7 @@ class EventLog:
         self._max_bytes = max_bytes
         self._events: list[StreamEvent] = []
         self._dropped = 0
+        self._last = (0, -1)
         self._waiters: set[asyncio.Future[None]] = set()
         self.readers = 0
         self.size = 0
@@ -33,9 +34,15 @@ class EventLog:
         self.last_touched = 0.0
 
     def append(self, events: Sequence[StreamEvent]) -> None:
-        """Add events and wake the readers."""
-        self._events.extend(events)
-        self.size += sum(map(_size, events))
+        """Add events that are new and wake the readers.
+
+        A lower number is a repetition, or comes from a worker that has lost the run.
+        """
+        for event in events:
+            if _place(event) > self._last:
+                self._last = _place(event)
+                self._events.append(event)
+                self.size += _size(event)
         if self.size > self._max_bytes:
             # A quarter at once, so that a long run does not move the list at every event.
             self._drop_oldest(self._max_bytes * 3 // 4)

@@ -31,8 +31,10 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     reasoning_effort: str | None = None
     # Whether a usage was counted by us because the model's server sent none.
     usage_estimated: bool = False
-    # Whether the run's last step holds calls of built-in tools that are still to be performed.
+    # Whether the run's last step holds calls whose results, or whose handing over to the client, are still to come.
     has_open_calls: bool = False
+    # The epoch in which outputs were last taken in. What was said of that can be said again, under the same numbers.
+    requeued: int = 0
 
 
 class CallNotes(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -129,13 +129,14 @@ def require_action(record: RunRecord, calls: list[RequiredToolCall]) -> RunRecor
         status=follow(record.run.status, "tools_requested"),
         required_action=RequiredAction(submit_tool_outputs=SubmitToolOutputsAction(calls)),
     )
-    return replace(record, run=run, owner=None, lease_until=None, claimed_at=None, lost_leases=0)
+    return replace(record, run=run, owner=None, lease_until=None, claimed_at=None, lost_leases=0, has_open_calls=False)
 
 
 def requeue(record: RunRecord) -> RunRecord:
     """The run queued again, because its outputs came. Its deadline stays."""
     run = replace(record.run, status=follow(record.run.status, "outputs_submitted"), required_action=None)
-    return replace(record, run=run, epoch=record.epoch + 1, owner=None, lease_until=None)
+    epoch = record.epoch + 1
+    return replace(record, run=run, epoch=epoch, owner=None, lease_until=None, requeued=epoch)
 
 
 def ask_to_cancel(record: RunRecord) -> RunRecord:

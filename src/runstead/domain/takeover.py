@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from runstead.domain import speech
-from runstead.domain.records import StepRecord
+from runstead.domain import speech, unleased
+from runstead.domain.records import RunRecord, StepRecord
 from runstead.domain.speech import Said
 from runstead.wire.events import (
     CodeInterpreterDelta,
@@ -37,6 +37,7 @@ from runstead.wire.messages import (
 from runstead.wire.run_steps import RunStep, ToolCalls
 from runstead.wire.runs import LastError, Run
 
+STEP_ENDS = frozenset(f"thread.run.step.{end}" for end in ("completed", "failed", "cancelled", "expired"))
 LOST = LastError("server_error", "The server that wrote this was lost; it is written again.")
 
 
@@ -63,12 +64,7 @@ def closings(history: Iterable[StreamEvent], stored: Iterable[StepRecord], *, no
                 steps[step.id] = step
             case "thread.run.step.delta":
                 shown.update(_shown_outputs(msgspec.json.decode(event.data, type=RunStepDelta)))
-            case (
-                "thread.run.step.completed"
-                | "thread.run.step.failed"
-                | "thread.run.step.cancelled"
-                | "thread.run.step.expired"
-            ):
+            case name if name in STEP_ENDS:
                 steps.pop(_id(event), None)
             case _:
                 pass
@@ -105,6 +101,15 @@ def _untold_outputs(step: RunStep, shown: set[tuple[str, int]]) -> Iterator[Said
         for index, call in enumerate(step.step_details.tool_calls):
             if (step.id, index) not in shown:
                 yield from speech.of_outputs(step.id, index, call)
+
+
+def unheard(history: Sequence[StreamEvent], record: RunRecord, stored: Sequence[StepRecord]) -> tuple[StreamEvent, ...]:
+    """What was said when outputs were taken in, if nobody can have heard it and nothing was stored since."""
+    if not history or history[-1].epoch >= record.requeued:
+        return ()
+    open_steps = {_id(event) for event in history if event.name == "thread.run.step.created"}
+    open_steps.difference_update(_id(event) for event in history if event.name in STEP_ENDS)
+    return unleased.taken_in(record, stored) if stored and stored[-1].step.id in open_steps else ()
 
 
 def status(history: Sequence[StreamEvent], run: Run) -> list[Said]:

@@ -43,7 +43,7 @@ def next_call(record: StepRecord) -> BuiltinCall | None:
 
 
 def conclude(record: RunRecord, step: StepRecord, performed: Performed, *, now: float) -> Concluded:
-    """The change that a call's result makes; with the last one the model is asked again, or the client."""
+    """The change that a call's result makes; with the last one the model is asked again, unless the client is first."""
     calls = [performed.call if call.id == performed.call.id else call for call in _calls(step).tool_calls]
     place = next(place for place, call in enumerate(calls) if call.id == performed.call.id)
     known = replace(
@@ -53,16 +53,23 @@ def conclude(record: RunRecord, step: StepRecord, performed: Performed, *, now: 
     )
     said: list[Said] = speech.of_outputs(step.step.id, place, performed.call)
     progressed = replace(record, lost_leases=0)
-    if next_call(known) is not None:
-        return Concluded((ReplaceRun(progressed, was=record), ReplaceStep(known, was=step)), said, progressed)
-    progressed = replace(progressed, has_open_calls=False)
-    if awaited := turn.awaited_calls(calls):
-        progressed = run_lifecycle.require_action(progressed, awaited)
-        said.append(speech.of_run(progressed.run))
-    else:
+    if next_call(known) is None and not turn.awaited_calls(calls):
+        progressed = replace(progressed, has_open_calls=False)
         known = replace(known, step=_ended(known, "completed", now))
         said.append(speech.of_step(known.step))
     return Concluded((ReplaceRun(progressed, was=record), ReplaceStep(known, was=step)), said, progressed)
+
+
+def hand_over(record: RunRecord, step: StepRecord) -> Concluded | None:
+    """What built-in tools had to do is done: the client is asked for the rest; None if there is none.
+
+    A commit of its own, after the last result was told: who takes the client's outputs in need not know what was.
+    """
+    awaited = turn.awaited_calls(_calls(step).tool_calls)
+    if not awaited:
+        return None
+    waiting = run_lifecycle.require_action(record, awaited)
+    return Concluded((ReplaceRun(waiting, was=record),), [speech.of_run(waiting.run)], waiting)
 
 
 def cut(

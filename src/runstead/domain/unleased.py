@@ -12,6 +12,7 @@ from runstead.domain.change import Change, OwnerSignal, ReplaceRun, ReplaceStep,
 from runstead.domain.errors import InvalidRequest, NotAwaitingOutputs, NotCancellable, Stale, WrongOutputs
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.domain.speech import Said
+from runstead.wire.events import StreamEvent
 from runstead.wire.run_steps import FunctionToolCall, RunStep, ToolCalls
 from runstead.wire.runs import SubmitToolOutputs, ToolOutput
 
@@ -28,13 +29,29 @@ def submit(record: RunRecord, steps: Sequence[StepRecord], body: SubmitToolOutpu
     requeued = run_lifecycle.requeue(record)
     open_step = _open_step(steps)
     done = _answered(open_step, outputs, int(now))
-    said: list[Said] = [speech.of_step(done.step), speech.of_run(requeued.run)]
     return Change(
         writes=(ReplaceRun(requeued, was=record), ReplaceStep(done, was=open_step)),
         run_id=run.id,
-        events=speech.numbered(said, epoch=requeued.epoch),
+        events=_taken_in(requeued, done.step),
         offers=(run.id,),
     )
+
+
+def _taken_in(requeued: RunRecord, step: RunStep) -> tuple[StreamEvent, ...]:
+    return speech.numbered([speech.of_step(step), speech.of_run(requeued.run)], epoch=requeued.requeued)
+
+
+def taken_in(record: RunRecord, steps: Sequence[StepRecord]) -> tuple[StreamEvent, ...]:
+    """What was said when outputs were last taken in, under the numbers that it had; nothing if none ever were.
+
+    Whoever stored them may not have lived to say so, or say it late. Readers drop a number that they have had, so
+    saying it again repairs the one and does not double the other.
+    """
+    for stored in reversed(steps):
+        if record.requeued and stored.step.status == "completed" and isinstance(stored.step.step_details, ToolCalls):
+            queued = replace(record.run, status="queued", required_action=None)
+            return _taken_in(replace(record, run=queued), stored.step)
+    return ()
 
 
 def _by_call(expected: list[str], given: Sequence[ToolOutput]) -> dict[str, str]:
@@ -87,18 +104,29 @@ def cancel(record: RunRecord, steps: Sequence[StepRecord], *, now: float) -> Cha
         return Change(writes=(TakeRun(asked, was=record),), run_id=run.id, signals=signals, offers=offers)
     ended = _raised(run_lifecycle.end(record, "cancel_requested", now=now))
     closed = _closed(steps, "cancelled", int(now))
+    again = taken_in(record, steps) if run.status == "queued" else ()
     said: list[Said] = [("thread.run.cancelling", replace(run, status="cancelling", required_action=None))]
     said += [speech.of_step(write.record.step) for write in closed]
     said.append(speech.of_run(ended.run))
     return Change(
         writes=(ReplaceRun(ended, was=record), *closed),
         run_id=run.id,
-        events=speech.numbered(said, epoch=ended.epoch),
+        events=(*again, *speech.numbered(said, epoch=ended.epoch)),
     )
 
 
-def expire(record: RunRecord, steps: Sequence[StepRecord], closings: Sequence[Said], *, now: float) -> Change:
-    """A run that met its deadline while nobody held it; `closings` close what a dead worker left open in the stream."""
+def expire(
+    record: RunRecord,
+    steps: Sequence[StepRecord],
+    closings: Sequence[Said],
+    *,
+    again: tuple[StreamEvent, ...] = (),
+    now: float,
+) -> Change:
+    """A run that met its deadline while nobody held it; `closings` close what a dead worker left open in the stream.
+
+    `again` is what somebody stored and did not live to say.
+    """
     ended = _raised(run_lifecycle.end(record, "deadline_passed", now=now))
     closed = _closed(steps, "expired", int(now))
     said: list[Said] = [*closings, *(speech.of_step(write.record.step) for write in closed)]
@@ -106,7 +134,7 @@ def expire(record: RunRecord, steps: Sequence[StepRecord], closings: Sequence[Sa
     return Change(
         writes=(TakeRun(ended, was=record), *closed),
         run_id=record.run.id,
-        events=speech.numbered(said, epoch=ended.epoch),
+        events=(*again, *speech.numbered(said, epoch=ended.epoch)),
     )
 
 

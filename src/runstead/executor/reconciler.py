@@ -108,9 +108,11 @@ async def _settle_one(worker: Worker, record: RunRecord, now: float, *, alone: b
 async def _expire(worker: Worker, record: RunRecord, now: float) -> bool:
     tools, run_id = worker.tools, record.run.id
     steps = await tools.store.list_steps(run_id)
-    closings = takeover.closings(await tools.bus.history(run_id), steps, now=int(now))
+    history = await tools.bus.history(run_id)
+    again = takeover.unheard(history, record, steps)
+    closings = takeover.closings([*history, *again], steps, now=int(now))
     try:
-        await tools.journal.commit(unleased.expire(record, steps, closings, now=now))
+        await tools.journal.commit(unleased.expire(record, steps, closings, again=again, now=now))
     except Stale:
         return False
     log.info("run expired", run_id=run_id, was=record.run.status)

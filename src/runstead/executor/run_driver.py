@@ -9,8 +9,9 @@ from typing import Literal, ParamSpec, TypeVar, assert_never
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
-from runstead.domain import builtin, speech, takeover, tool_turn, turn
+from runstead.domain import builtin, speech, takeover, tool_turn, turn, unleased
 from runstead.domain.change import Change, InsertStep, ReplaceRun, ReplaceStep
 from runstead.domain.errors import NotFound, Stale, ToolFailed, Unavailable
 from runstead.domain.records import RunRecord, StepRecord, with_metadata
@@ -94,6 +95,12 @@ class RunDriver:
         if self._fresh:
             self._emit([speech.of_run(self.record.run)])
             return
+        if self.record.requeued == self.record.epoch - 1:
+            # Whoever queued it again may not have lived to say so. Nobody has spoken since.
+            steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
+            self._say_again(unleased.taken_in(self.record, steps))
+            self._emit([speech.of_run(self.record.run)])
+            return
         history = await self._close_what_is_open()
         self._emit(takeover.status(history, self.record.run))
 
@@ -101,6 +108,9 @@ class RunDriver:
         """Close in the stream what somebody began there and nobody can finish; what was said until then."""
         steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
         history = await self._tools.bus.history(self.record.run.id)
+        again = takeover.unheard(history, self.record, steps)
+        self._say_again(again)
+        history += again
         self._emit(takeover.closings(history, steps, now=int(self._tools.clock.now())))
         return history
 
@@ -162,14 +172,14 @@ class RunDriver:
             self._call = None
         return call, outcome or await self._interrupted(call)
 
-    async def _call_tool(self) -> tuple[ToolCall, Outcome | None]:
+    async def _call_tool(self) -> tuple[ToolCall | None, Outcome | None]:
         """One call of a built-in tool and its outcome, as _call_model has it."""
         window = await self._tools.model.window(self.record.run.model)
         snapshot = await self._snapshot(window)
-        around = await self._around(snapshot, window)
         step = self._open_step(snapshot.steps)
         if tool_turn.next_call(step) is None:
-            raise LeaseLost
+            return None, self._handed_over(step)
+        around = await self._around(snapshot, window)
         call = self._call = ToolCall(self._tools.toolbox, self._tools.clock, self.record, step)
         if self._why is not None:
             call.abort()
@@ -178,6 +188,13 @@ class RunDriver:
         finally:
             self._call = None
         return call, outcome or await self._interrupted(call)
+
+    def _handed_over(self, step: StepRecord) -> Outcome:
+        """The client is asked for what only it can do."""
+        concluded = tool_turn.hand_over(self.record, step)
+        if concluded is None:
+            raise LeaseLost
+        return Outcome(concluded, step=step)
 
     @staticmethod
     def _open_step(steps: Sequence[StepRecord]) -> StepRecord:
@@ -223,8 +240,14 @@ class RunDriver:
     async def _commit(self, outcome: Outcome) -> None:
         """Store what was concluded, then say it; a cancellation that came first takes precedence."""
         concluded, is_overtaken = outcome.concluded, False
+        if concluded.record.run.status == "requires_action":
+            # Before the commit: whoever takes in the client's outputs cannot say it for us.
+            self._emit(concluded.said[:-1])
+            concluded = replace(concluded, said=concluded.said[-1:])
         while True:
-            events = speech.numbered(concluded.said, epoch=self.record.epoch, first=self._seq)
+            is_at_rest = concluded.record.owner is None
+            said = concluded.said if is_at_rest else []
+            events = speech.numbered(said, epoch=self.record.epoch, first=self._seq)
             change = Change(writes=concluded.writes, run_id=self.record.run.id, events=events)
             try:
                 await self._patiently(self._tools.journal.commit, change)
@@ -249,6 +272,9 @@ class RunDriver:
             self._seq += len(events)
             # What was learned while the store was at work is newer than the conclusion.
             self.record = with_metadata(concluded.record, self.record.run.metadata)
+            if not is_at_rest:
+                # The store may have taken longer than the lease: then the next one tells what is stored.
+                self._emit(concluded.said)
             return
 
     async def _is_stored(self, concluded: Concluded) -> bool:
@@ -306,6 +332,12 @@ class RunDriver:
             raise LeaseLost
         events = speech.numbered(said, epoch=self.record.epoch, first=self._seq)
         self._seq += len(events)
+        self._tools.bus.emit(self.record.run.id, events)
+
+    def _say_again(self, events: tuple[StreamEvent, ...]) -> None:
+        """Say what was stored in an earlier epoch. Raises LeaseLost as _emit does."""
+        if not self.lease.is_valid:
+            raise LeaseLost
         self._tools.bus.emit(self.record.run.id, events)
 
     async def _patiently(self, act: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -213,7 +213,6 @@ class Worker:
         except Stale:
             return False
         log.info("run claimed", run_id=run.id, epoch=claimed.epoch, was=run.status)
-        # Whoever queued it again may not have lived to say so: then something is open in the stream.
         self.drive(claimed, lease, fresh=run.status == "queued" and record.epoch == 1)
         return True
 

@@ -62,11 +62,12 @@ class Call(Struct, Generic[B], frozen=True, kw_only=True):
 class RunStream(Struct, frozen=True):
     """An answer that is a run's events, from `after` (epoch, seq) on or, with None, from what comes next.
 
-    `begin` commits what starts them, once somebody listens.
+    `begin` commits what starts them, once somebody listens, and tells where they start if not everything that is
+    said from then on belongs to this answer.
     """
 
     run_id: RunId
-    begin: Callable[[], Awaitable[object]]
+    begin: Callable[[], Awaitable[tuple[int, int] | None]]
     after: tuple[int, int] | None = None
 
 

@@ -51,6 +51,11 @@ class Relay:
         self._known: Known | None = None
         self._is_lost = False
         self._has_told = False
+        self._start: tuple[int, int] | None = None
+
+    def skip_to(self, start: tuple[int, int] | None) -> None:
+        """Say nothing of what comes late from before the request that is answered."""
+        self._start = start
 
     async def __aenter__(self) -> Self:
         try:
@@ -126,6 +131,8 @@ class Relay:
                 raise
             await self._listen_anew()
             return ()
+        if self._start is not None:
+            events = [event for event in events if (event.epoch, event.seq) >= self._start]
         return events if self._known is None else self._known.only_known(events)
 
     async def _is_resting(self) -> bool:

@@ -135,17 +135,21 @@ async def submit_tool_outputs(api: Api, call: Call[SubmitToolOutputs]) -> Run | 
     """Answer the calls a run waits for, all in one request."""
     thread_id, run_id = ThreadId(call.path["thread_id"]), RunId(call.path["run_id"])
 
-    async def submit() -> Run:
+    async def submit() -> RunRecord:
         record = await api.store.get_run(thread_id, run_id)
         steps = await api.store.list_steps(run_id)
         change = unleased.submit(record, steps, call.body, now=api.clock.now())
         queued = run_lifecycle.requeue(record)
         await commit_queued(api, queued, change)
-        return queued.run
+        return queued
+
+    async def begin() -> tuple[int, int]:
+        # That the run waited may be told late, and would end this stream.
+        return (await until_settled(submit)).epoch, 0
 
     if call.body.stream:
-        return RunStream(run_id, lambda: until_settled(submit))
-    return await until_settled(submit)
+        return RunStream(run_id, begin)
+    return (await until_settled(submit)).run
 
 
 async def cancel_run(api: Api, call: Call[None]) -> Run:

@@ -41,7 +41,7 @@ async def respond(
     """Begin what is streamed and relay it to its end. What `begin` refuses is raised before anything is sent."""
     async with Relay(api, stream) as relay:
         # Listening first: no event of what begins now can be missed.
-        await stream.begin()
+        relay.skip_to(await stream.begin())
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         sending = asyncio.create_task(_send_all(relay, view, send))
         leaving = asyncio.create_task(_left(receive))

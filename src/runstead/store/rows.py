@@ -30,6 +30,7 @@ class RunExtra(Struct, frozen=True, omit_defaults=True):
     reasoning_effort: str | None = None
     usage_estimated: bool = False
     has_open_calls: bool = False
+    requeued: int = 0
 
 
 class StepExtra(Struct, frozen=True, omit_defaults=True):
@@ -91,6 +92,7 @@ def run_row(record: RunRecord, now: float) -> Row:
                 record.reasoning_effort,
                 record.usage_estimated,
                 record.has_open_calls,
+                record.requeued,
             )
         ),
     }
@@ -132,6 +134,7 @@ def run_record_of(row: Sequence[Any]) -> RunRecord:
         reasoning_effort=extra.reasoning_effort,
         usage_estimated=extra.usage_estimated,
         has_open_calls=extra.has_open_calls,
+        requeued=extra.requeued,
     )
 
 

@@ -142,6 +142,14 @@ async def test_a_reader_that_was_told_something_is_told_of_the_loss_and_nothing_
     assert told == play.events[:already]
 
 
+async def test_a_stream_of_outputs_does_not_end_with_the_wait_for_them(play) -> None:
+    waited = StreamEvent(1, 9, "thread.run.requires_action", play.events[-1].data)
+    relay = play.relay([[waited], [waited, *play.events]])
+    relay.skip_to((2, 0))
+
+    assert await told_by(relay) == play.events
+
+
 async def test_a_reader_that_was_told_nothing_is_told_the_whole_run_once(play) -> None:
     told = await told_by(play.relay([LOSS], []))
 
