@@ -3,8 +3,10 @@
 No label holds an id, a model's name or anything that a client wrote. `docs/metrics.md` explains each metric.
 """
 
+import asyncio
+import math
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from prometheus_client import (
@@ -19,13 +21,15 @@ from prometheus_client import (
 
 from runstead.domain import run_lifecycle
 from runstead.domain.change import Change, InsertRun, ReplaceRun, TakeRun
-from runstead.domain.errors import ModelFailed
+from runstead.domain.errors import ModelFailed, Unavailable
 from runstead.domain.file_writes import ReplaceStoreFile
 from runstead.ports import Model
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.models import Model as ModelCard
 
 ANSWER_BUCKETS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0)
+ROWS_WITHIN = 1.0
+"""Seconds that a page waits for the store."""
 FIRST_TOKEN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -81,6 +85,10 @@ class Metrics:
         self._files_reading = Gauge(
             "runstead_files_reading", "Files this node is making searchable now.", registry=self.registry
         )
+        self._files_unfinished = Gauge(
+            "runstead_files_unfinished", "Files of vector stores in progress, on all nodes.", registry=self.registry
+        )
+        self._count_unfinished: Callable[[], Awaitable[int]] | None = None
         # Looking a labelled child up in the library costs more than counting does.
         self._of_answer: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         for status in sorted(run_lifecycle.TERMINAL):
@@ -133,13 +141,28 @@ class Metrics:
         """Where to ask how many files are being read."""
         self._files_reading.set_function(count)
 
+    def watch_unfinished(self, count: Callable[[], Awaitable[int]]) -> None:
+        """Where to ask how many files are in progress; it may raise Unavailable."""
+        self._count_unfinished = count
+
     def watch_bus(self, is_connected: Callable[[], bool]) -> None:
         """Where to ask whether the bus is connected."""
         self._bus_connected.set_function(is_connected)
 
-    def page(self) -> bytes:
+    async def page(self) -> bytes:
         """Everything in Prometheus' text format."""
+        if self._count_unfinished is not None:
+            self._files_unfinished.set(await _or_nothing(self._count_unfinished()))
         return generate_latest(self.registry)
+
+
+async def _or_nothing(count: Awaitable[int]) -> float:
+    """A count that rows have to tell; not a number while they cannot, because all else is told nevertheless."""
+    try:
+        async with asyncio.timeout(ROWS_WITHIN):
+            return await count
+    except (Unavailable, TimeoutError):
+        return math.nan
 
 
 class TimedModel:

@@ -347,6 +347,18 @@ async def test_unfinished_files_are_told_oldest_first_and_not_while_leased(store
     assert [(each.file.id, each.owner, each.epoch, each.attempts) for each in lapsed] == [(files[0].id, "node-a", 1, 1)]
 
 
+async def test_unfinished_files_are_counted_whether_leased_or_not(store: Store) -> None:
+    holder, files = a_store(), [a_file() for _ in range(3)]
+    before = await store.count_unfinished_files()
+    await store.commit(store_with(holder, *files))
+    [waiting, *_] = await store.unfinished_files(NOW, 10)
+
+    await claim(store, waiting)
+    await become(store, holder, files[1], "completed")
+
+    assert await store.count_unfinished_files() - before == 2
+
+
 async def test_of_two_who_claim_the_same_file_one_has_it(store: Store) -> None:
     holder, file = a_store(), a_file()
     await store.commit(store_with(holder, file))

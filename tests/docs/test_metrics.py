@@ -9,7 +9,7 @@ import pytest
 
 from runstead.domain import ingestion
 from runstead.domain.change import Change, InsertRun, ReplaceRun, TakeRun
-from runstead.domain.errors import ModelFailed
+from runstead.domain.errors import ModelFailed, Unavailable
 from runstead.domain.file_writes import ReplaceStoreFile, StoreFileRecord
 from runstead.journal import Journal
 from runstead.metrics import Metrics, TimedModel
@@ -54,8 +54,8 @@ def test_labels_are_the_documented_ones(metrics):
         assert labels == set(filter(None, DOCUMENTED[name][2].split(", "))), name
 
 
-def test_every_family_is_on_the_page_that_is_served(metrics):
-    page = metrics.page().decode()
+async def test_every_family_is_on_the_page_that_is_served(metrics):
+    page = (await metrics.page()).decode()
 
     assert all(f"# TYPE {name} " in page for name in families(metrics))
     assert "_created " not in page
@@ -187,3 +187,17 @@ async def test_files_are_counted_when_they_reach_an_end(metrics):
     assert value(metrics, "runstead_files_ingested_total", status="failed") == 1
     metrics.watch_reading(lambda: 2)
     assert value(metrics, "runstead_files_reading") == 2
+
+
+async def test_unfinished_files_are_counted_when_somebody_asks(metrics):
+    async def count() -> int:
+        return next(counts)
+
+    async def unavailable() -> int:
+        raise Unavailable("The database is away.")
+
+    counts = iter([3, 4])
+    for watched, shown in ((count, b"3.0"), (count, b"4.0"), (unavailable, b"NaN")):
+        metrics.watch_unfinished(watched)
+
+        assert b"\nrunstead_files_unfinished " + shown in await metrics.page()

@@ -120,6 +120,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             has_peers=not ground.is_alone,
         )
         metrics.watch_executing(lambda: len(worker.drivers))
+        metrics.watch_unfinished(ground.store.count_unfinished_files)
         metrics.watch_bus(lambda: ground.bus.is_connected)
         api = Api(
             store=ground.store,

@@ -1,7 +1,7 @@
 """Is this process alive, can it take work, and how much does it do? Open to everybody who can reach the port."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -42,7 +42,7 @@ class State(Struct, frozen=True):
         return 200, "ready" if self.is_told() else "degraded"
 
 
-def routes(state: State, metrics_page: Callable[[], bytes]) -> list[Route]:
+def routes(state: State, metrics_page: Callable[[], Awaitable[bytes]]) -> list[Route]:
     """/healthz, /readyz and /metrics."""
 
     async def healthz(request: Request) -> JSONResponse:
@@ -54,6 +54,6 @@ def routes(state: State, metrics_page: Callable[[], bytes]) -> list[Route]:
         return JSONResponse({"status": word, **warnings}, status_code=status)
 
     async def metrics(request: Request) -> Response:
-        return Response(metrics_page(), headers={"content-type": PROMETHEUS})
+        return Response(await metrics_page(), headers={"content-type": PROMETHEUS})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

@@ -187,5 +187,8 @@ class Store(Protocol):
     async def unfinished_files(self, now: float, limit: int) -> list[StoreFileRecord]:
         """Store files that are to be ingested and that no live lease covers, oldest first."""
 
+    async def count_unfinished_files(self) -> int:
+        """How many store files are in progress, whether somebody reads them now or not."""
+
     async def close(self) -> None:
         """Finish what was accepted, then let go of everything."""

@@ -76,6 +76,10 @@ class FileReads(Asking):
         found = await self.all_rows(statements.UNFINISHED_FILES, {"now": now, "limit": limit})
         return [file_rows.store_file_of(row) for row in found]
 
+    async def count_unfinished_files(self) -> int:
+        count: int = (await self.all_rows(statements.COUNT_UNFINISHED_FILES, {}))[0][0]
+        return count
+
     async def _files(self, listing: Listing, page: PageRequest, scope: Row) -> Page[VectorStoreFile]:
         found, has_more = await self._page(listing, page, scope)
         return Page([file_rows.store_file_of(row).file for row in found], has_more)

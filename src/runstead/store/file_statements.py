@@ -152,6 +152,8 @@ SELECT {STORE_FILE} FROM store_files
  WHERE status = 'in_progress' AND (lease_until IS NULL OR lease_until < :now) ORDER BY seq LIMIT :limit
 """  # noqa: S608
 
+COUNT_UNFINISHED_FILES: Final = "SELECT count(*) FROM store_files WHERE status = 'in_progress'"
+
 _IN_STORE: Final = "vector_store_id = :vector_store_id"
 _IN_BATCH: Final = "vector_store_id = :vector_store_id AND batch_id = :batch_id"
 
