@@ -86,6 +86,14 @@ class Api:
     async def get(self, path: str) -> Json:
         return await self.ask("GET", path)
 
+    async def download(self, path: str) -> bytes:
+        """The bytes of a file."""
+        answer = await self.send("GET", path)
+        if answer.status != 200:
+            raise Unmet(f"{answer.asked} answered {answer.status}: {_message(answer)}")
+        self._evidence.answered("GET", path)
+        return answer.body
+
     async def post(self, path: str, body: Any = None) -> Json:
         return await self.ask("POST", path, body)
 

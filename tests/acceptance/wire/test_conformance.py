@@ -121,6 +121,10 @@ def only_one_query(shown: Json) -> None:
     shown["search_query"] = shown["search_query"][0]
 
 
+def none_counted(batch: Json) -> None:
+    batch["file_counts"].update(completed=0, cancelled=0)
+
+
 FAULTS: list[tuple[Fault, str, str]] = [
     (in_objects("thread.run", lambda run: run.update(instructions=None)), "runs.instructions_are_never_null", "null"),
     (in_objects("thread.run", lambda run: run.pop("usage")), "runs.completes", "absent"),
@@ -144,12 +148,16 @@ FAULTS: list[tuple[Fault, str, str]] = [
     (on(is_deleted_file, file_is_deleted_as_file), "files.is_deleted", "marker"),
     (in_objects("vector_store", lambda store: store["file_counts"].pop("total")), "stores.file_is_read", "no total"),
     (in_objects("vector_store.file", lambda f: f.update(id="vsf_1")), "stores.file_is_read", "an id of its own"),
+    (on(is_list, turned_round), "stores.are_listed", "order"),
+    (in_objects("vector_store.file", lambda f: f.update(attributes={})), "stores.attributes_are_replaced", "forgotten"),
+    (in_objects("vector_store.files_batch", none_counted), "stores.batch_is_cancelled", "files lost"),
     (in_objects("vector_store.search_results.page", only_one_query), "stores.search_finds", "query as text"),
     (in_objects("thread.message", marks_elsewhere), "stores.run_searches", "marks elsewhere"),
     (WrongEvents(said_twice), "streaming.deltas_add_up", "delta twice"),
     (WrongEvents(step_before_run), "streaming.order_of_an_answer", "unknown event"),
     (without("done"), "streaming.order_of_an_answer", "no [DONE]"),
     (without("thread.message.created"), "streaming.order_of_an_answer", "no created"),
+    (without("thread.run.step.failed"), "streaming.failure_closes_what_is_open", "the step stays open"),
     (without("thread.run.requires_action"), "streaming.two_streams_of_a_function_call", "no requires_action"),
 ]
 

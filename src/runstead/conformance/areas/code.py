@@ -84,9 +84,7 @@ async def kept(world: World, file_id: str) -> tuple[Json, bytes]:
     """A file that code made, and its contents."""
     file = await world.api.get(f"/files/{file_id}")
     world.keep_track(f"/files/{file_id}")
-    answer = await world.api.send("GET", f"/files/{file_id}/content")
-    expect(answer.status, 200, f"the status of {answer.asked}")
-    return file, answer.body
+    return file, await world.api.download(f"/files/{file_id}/content")
 
 
 @code.proves("Code is a step of type tool_calls that shows its input and what it printed.", needs="script")

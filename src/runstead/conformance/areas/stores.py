@@ -25,6 +25,15 @@ async def lives(world: World) -> None:
     await world.api.refused(404, "GET", path)
 
 
+@stores.proves("Stores are listed, newest first.", wires=("v2",))
+async def are_listed(world: World) -> None:
+    older, newer = await world.store(name="older"), await world.store(name="newer")
+
+    found = [each["id"] for each in (await world.api.get("/vector_stores?limit=100"))["data"]]
+
+    expect([id for id in found if id in (older["id"], newer["id"])], [newer["id"], older["id"]], "the two new stores")
+
+
 @stores.proves("A file is read into a store, and the store counts it.", wires=("v2",))
 async def file_is_read(world: World) -> None:
     store, file = await world.store(), await world.file()
@@ -61,6 +70,36 @@ async def batch_is_read(world: World) -> None:
     expect((read["status"], read["file_counts"]["completed"]), ("completed", 2), "status and count")
     listed = (await world.api.get(f"{path}/{made['id']}/files"))["data"]
     expect({each["id"] for each in listed}, {one["id"], two["id"]}, "the files of the batch")
+
+
+@stores.proves("A batch can be cancelled, and then says what became of each of its files.", wires=("v2",))
+async def batch_is_cancelled(world: World) -> None:
+    store, files = await world.store(), [await world.file() for _ in range(3)]
+    path = f"/vector_stores/{store['id']}/file_batches"
+    made = await world.api.post(path, {"file_ids": [file["id"] for file in files]})
+
+    await world.api.post(f"{path}/{made['id']}/cancel")
+
+    ended = await world.processed(f"{path}/{made['id']}")
+    counts = ended["file_counts"]
+    # It may have been quicker than we were.
+    if (
+        ended["status"] not in ("cancelled", "completed")
+        or counts["completed"] + counts["cancelled"] != counts["total"]
+    ):
+        raise Unmet(f"the batch is {ended['status']} with {counts}")
+
+
+@stores.proves("The attributes of a store's file are replaced.", wires=("v2",))
+async def attributes_are_replaced(world: World) -> None:
+    file = await world.file()
+    store = await world.store(file)
+    path = f"/vector_stores/{store['id']}/files/{file['id']}"
+
+    changed = await world.api.post(path, {"attributes": {"year": 1999}})
+
+    expect(changed["attributes"], {"year": 1999}, "the attributes")
+    expect((await world.api.get(path))["attributes"], {"year": 1999}, "the attributes that are read")
 
 
 @stores.proves("A file that cannot be read fails alone, and says why.", wires=("v2",))

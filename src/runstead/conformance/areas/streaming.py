@@ -142,6 +142,18 @@ async def failure_is_an_event(world: World) -> None:
         raise Unmet("thread.run.failed has no last_error")
 
 
+@streaming.proves("A failure in the middle of an answer closes its message and its step, then the run.", needs="script")
+async def failure_closes_what_is_open(world: World) -> None:
+    half = {"choices": [{"index": 0, "delta": {"content": "Half an"}, "finish_reason": None}]}
+    await world.script.will({"chunks": [half], "then": "close"})
+
+    events = await world.streamed()
+
+    ends = [name for name in names(events) if name.endswith((".incomplete", ".failed", "done"))]
+    wanted = ["thread.message.incomplete", "thread.run.step.failed", "thread.run.failed", "done"]
+    expect(ends, wanted, "the ends that the stream told")
+
+
 @streaming.proves("A cancelled run closes what is open: its message, its step, then itself.", needs="script")
 async def cancellation_closes_what_is_open(world: World) -> None:
     await world.script.will(text("Never to be finished", hold_before=2))
