@@ -100,3 +100,12 @@ async def bus(request: pytest.FixtureRequest, open_bus: OpenBus) -> Bus:
         return LocalBus()
     node = await open_bus()
     return Far(node, await open_bus()) if request.param == "nats-far" else node
+
+
+@pytest.fixture
+def mortal(tmp_path) -> Iterator[NatsServer]:
+    """A server of this test's own, to be killed."""
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    yield server
+    server.kill()

@@ -1,28 +1,16 @@
-"""Workers that die, hang, lose the store or leave: nothing is written twice, and nothing is lost."""
+"""Workers that die, hang or lose the store: nothing is written twice, and nothing is lost."""
 
 import asyncio
 from typing import cast
 
 import pytest
-from structlog.testing import capture_logs
 
 from runstead.domain.errors import Unavailable
 from runstead.executor import reconciler
-from runstead.wire.runs import Run
+from tests.contract.engine.held_runs import HI_AGAIN, held_run
 from tests.contract.engine.virtual_time import in_virtual_time, the_loop
-from tests.contract.engine.world import LEASE_FOR, Line, Node, World, a_world, calling
+from tests.contract.engine.world import LEASE_FOR, Line, Node, a_world, calling
 from tests.unit.domain.making import words
-
-HI_AGAIN = [[words("Again")], [words(finish="stop")]]
-
-
-async def held_run(world: World, *, seats_on: Node | None = None) -> tuple[Run, asyncio.Event]:
-    """A run whose model call has said something and is held, and the event that lets it go."""
-    world.seats_on = seats_on
-    gate = world.model.will_stop_at_a_gate([words("Hel")], then=[[words("lo")], [words(finish="stop")]])
-    run = await world.create_run()
-    await gate.reached.wait()
-    return run, gate.opened
 
 
 @in_virtual_time
@@ -256,173 +244,6 @@ def test_a_commit_whose_answer_was_lost_is_not_done_twice(script):
     scene()
 
 
-# Poison
-
-
-async def kill_its_worker(world: World, run: Run, *, after: float = 1.0) -> None:
-    """Let whoever holds the run die `after` seconds after the claim, and another node come up."""
-    await world.settled()
-    while (await world.record(run)).owner is None:
-        await world.pass_time(0.25)
-    await world.pass_time(after)
-    owner = (await world.record(run)).owner
-    (holder,) = [node for node in world.nodes if node.worker.owner == owner]
-    await holder.die()
-    world.add_node()
-    epoch = (await world.record(run)).epoch
-    for _ in range(60):
-        record = await world.record(run)
-        if record.epoch > epoch or record.owner is None:
-            return
-        await world.pass_time(0.25)
-    raise AssertionError("nobody took the run over")
-
-
-@in_virtual_time
-async def test_a_run_that_kills_three_workers_is_given_up():
-    async with a_world() as world:
-        for _ in range(5):
-            world.model.will_stop_at_a_gate([words("Hel")])
-        run = await world.create_run()
-        for _ in range(3):
-            await kill_its_worker(world, run)
-        await world.settled()
-        assert await world.status(run) == "failed"
-        assert "3 times in a row" in (await world.record(run)).run.last_error.message
-        assert len(world.model.requests) == 3
-        assert (await world.told(run))[-1] == "run.failed"
-
-
-@in_virtual_time
-async def test_a_run_that_outlives_its_claim_is_no_poison():
-    async with a_world() as world:
-        for _ in range(5):
-            world.model.will_stop_at_a_gate([words("Hel")])
-        run = await world.create_run()
-        for _ in range(4):
-            await kill_its_worker(world, run, after=20.0)
-        assert await world.status(run) == "in_progress"
-        assert (await world.record(run)).lost_leases == 0
-
-
-@in_virtual_time
-async def test_runs_that_were_lost_together_are_no_poison():
-    async with a_world() as world:
-        for _ in range(20):
-            world.model.will_stop_at_a_gate([words("Hel")])
-        made = [await world.create_run() for _ in range(3)]
-        for _ in range(4):
-            await kill_its_worker(world, made[0])
-        assert [await world.status(run) for run in made] == ["in_progress"] * 3
-
-
-@in_virtual_time
-async def test_runs_whose_leases_end_one_after_the_other_were_lost_together_too():
-    async with a_world() as world:
-        for _ in range(20):
-            world.model.will_stop_at_a_gate([words("Hel")])
-        node = world.nodes[0]
-        first = await world.create_run()
-        await world.pass_time(3.9)
-        second = await world.create_run()
-        await world.pass_time(0.05)
-        await node.die()
-        world.add_node()
-        await world.pass_time(10.0)
-        assert (await world.record(first)).epoch == (await world.record(second)).epoch == 3
-        assert (await world.record(second)).lost_leases == 0
-
-
-@in_virtual_time
-async def test_drains_are_no_poison():
-    async with a_world() as world:
-        for _ in range(5):
-            world.model.will_stop_at_a_gate([words("Hel")])
-        run = await world.create_run()
-        for _ in range(4):
-            await world.settled()
-            (holder,) = [node for node in world.nodes if node.worker.drivers]
-            other = world.add_node()
-            await holder.drain()
-            await world.settled()
-            assert list(other.worker.drivers) == [run.id]
-        assert await world.status(run) == "in_progress"
-        assert (await world.record(run)).lost_leases == 0
-
-
-# Drains
-
-
-@in_virtual_time
-async def test_a_drain_hands_a_run_to_another_node_without_a_wait():
-    async with a_world() as world:
-        run, _ = await held_run(world, seats_on=world.nodes[0])
-        world.add_node()
-        began = the_loop().time()
-        await world.nodes[0].drain()
-        await world.settled()
-        assert the_loop().time() - began <= 1.0 + 1e-6
-        assert await world.status(run) == "completed"
-        told = await world.told(run)
-        assert told.count("run.in_progress") == 1
-        assert told[-1] == "run.completed"
-
-
-@in_virtual_time
-async def test_a_drain_lets_end_what_ends_soon():
-    async with a_world() as world:
-        run, go_on = await held_run(world)
-        draining = asyncio.create_task(world.nodes[0].drain())
-        await world.settled()
-        go_on.set()
-        await draining
-        assert await world.status(run) == "completed"
-        assert (await world.record(run)).epoch == 2
-
-
-@in_virtual_time
-async def test_a_node_that_drains_takes_no_more_runs():
-    async with a_world() as world:
-        node = world.nodes[0]
-        node.worker.stop_taking()
-        assert node.worker.take_seat() is None
-        run = await world.create_run()
-        await world.pass_time(5.0)
-        assert await world.status(run) == "queued"
-        world.add_node()
-        assert await world.rested(run) == "completed"
-
-
-@in_virtual_time
-async def test_what_a_draining_node_is_offered_goes_to_another_at_once():
-    async with a_world() as world:
-        node = world.nodes[0]
-        await world.settled()
-        node.worker.stop_taking()
-        began = the_loop().time()
-        run = await world.create_run()
-        await world.settled()
-        world.add_node()
-        await world.settled()
-        assert (await world.status(run), the_loop().time()) == ("completed", began)
-
-
-@in_virtual_time
-async def test_a_run_that_is_seated_during_a_drain_is_handed_back():
-    async with a_world() as world:
-        first = world.nodes[0]
-        seat = first.worker.take_seat()
-        assert seat is not None
-        first.worker.stop_taking()
-        second = world.add_node()
-        world.seat = seat
-        gate = world.model.will_stop_at_a_gate()
-        run = await world.create_run()
-        await gate.reached.wait()
-        assert list(second.worker.drivers) == [run.id]
-        assert not first.worker.drivers
-
-
 @in_virtual_time
 async def test_a_worker_that_takes_back_its_own_run_lets_its_old_driver_go():
     async with a_world() as world:
@@ -502,25 +323,6 @@ async def test_a_node_that_writes_between_renewals_keeps_its_run():
         assert await world.rested(run) == "completed"
         record = await world.record(run)
         assert (record.epoch, len(world.model.requests)) == (2, 2)
-
-
-@in_virtual_time
-async def test_a_drain_that_comes_during_a_runs_last_commit_hands_nothing_back():
-    async with a_world(nodes=2) as world:
-        run, go_on = await held_run(world, seats_on=world.nodes[0])
-        node = world.nodes[0]
-        held = node.line.slow = asyncio.Event()
-        go_on.set()
-        await node.line.arrived.wait()
-        with capture_logs() as logs:
-            draining = asyncio.create_task(node.worker.drain(2.0, finish_for=0.0))
-            await world.settled()
-            node.line.slow = None
-            held.set()
-            await draining
-
-        assert await world.status(run) == "completed"
-        assert [entry["event"] for entry in logs] == []
 
 
 @in_virtual_time
