@@ -249,7 +249,9 @@ def test_a_reader_so_slow_that_its_events_are_gone_is_told_so_and_may_attach_ane
     assert "thread.run.completed" not in named
     error = json.loads(frames[-3].partition("\ndata: ")[2])
     assert "retrieve the run, or attach" in error["message"]
-    assert error["error"]["message"] == error["message"]
+    # Flat for clients that read it so, and once more for those that look under `error`.
+    assert error["error"].keys() == {"message", "type", "param", "code"}
+    assert error == {**error["error"], "error": error["error"]}
 
     frames = raw_frames(drama, run)
     told = [json.loads(frame.rpartition("\ndata: ")[2]) for frame in frames[:-2]]
