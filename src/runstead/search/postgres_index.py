@@ -20,6 +20,7 @@ from runstead.search import postgres_reads, postgres_writes
 from runstead.search.postgres_exact import ExactSearch
 from runstead.search.postgres_reads import Near, Scope
 from runstead.search.postgres_schema import Connection, make_index, prepare
+from runstead.search.postgres_words import CommonWords, by_words
 from runstead.search.rank import Found, merge, weigh
 
 EXACT_BELOW = 5_000
@@ -42,6 +43,7 @@ class PostgresIndex:
         self._exact_below = exact_below
         self._has_pgvector = has_pgvector
         self._exact = ExactSearch(cache_bytes)
+        self._common = CommonWords()
         self._indexed: set[int] = set()
 
     @classmethod
@@ -135,11 +137,12 @@ class PostgresIndex:
     async def _search_one(self, scope: Scope, query: Query, ranking: Ranking) -> Found:
         """What words find, and what vectors do: at the same time, on two connections."""
 
-        async def by_words() -> Found:
+        async def say_it() -> Found:
             if ranking.text_weight <= 0:
                 return Found([], [])
             async with self._connection() as connection:
-                return await postgres_reads.by_words(connection, scope, query.text)
+                common = await self._common.of(connection, scope)
+                return await by_words(connection, scope, query.text, common)
 
         async def by_vector(embedding: str, vector: bytes) -> Near:
             if not self._has_pgvector:
@@ -151,7 +154,7 @@ class PostgresIndex:
 
         asked = list(query.vectors.items()) if ranking.embedding_weight > 0 else []
         finding = asyncio.gather(*(by_vector(*each) for each in asked))
-        words, near = await asyncio.gather(by_words(), finding)
+        words, near = await asyncio.gather(say_it(), finding)
         for (embedding, vector), one in zip(asked, near, strict=True):
             keys = {key for key, _ in words.by_words}.difference(key for key, _ in one.best)
             if one.compared is not None:

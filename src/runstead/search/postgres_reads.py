@@ -1,28 +1,18 @@
 """What is asked of the index's tables."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from runstead.domain.attribute_filter import Filter
 from runstead.ports import Hit
-from runstead.search.bm25 import bm25, shares
 from runstead.search.postgres_filter import condition
 from runstead.search.postgres_schema import Connection, indexed_type
-from runstead.search.rank import DEPTH, Found, Key, Listed, Scored
-from runstead.search.words import words_of
+from runstead.search.rank import DEPTH, Key, Listed, Scored
 
 WINDOWS = 4 * DEPTH
 """Windows asked of the index, to come to as many chunks as wanted."""
-COMMON = 500
-"""Chunks with a word above which it is common, in a small index; in a large one every fiftieth chunk may have it.
-
-A common word weighs, but nothing is looked for by it if there are rarer ones.
-"""
-CANDIDATES = 100
-"""Chunks with the rarest words, whose words are counted."""
-
 STORES = "SELECT id FROM search_stores WHERE EXISTS (SELECT 1 FROM search_files WHERE store_no = search_stores.no)"
 HELD = "SELECT file_id, embedding FROM search_files JOIN search_stores s ON s.no = store_no WHERE s.id = $1"
 ATTRIBUTES = (
@@ -35,43 +25,21 @@ SELECT text, begins, ends FROM search_chunks JOIN search_files f ON f.no = file_
 SIZE = "SELECT (SELECT count(*) FROM search_files), (SELECT coalesce(sum(chunks), 0)::bigint FROM search_stores)"
 
 _STORES = """
-SELECT coalesce(array_agg(no), '{}'), coalesce(sum(chunks), 0)::bigint, coalesce(sum(windows), 0)::bigint
-  FROM search_stores WHERE id = ANY ($1::text[])
-"""
-# Chunks with the rarest words are looked for; only of those are words counted. A lexeme becomes a query by quoting it.
-_BY_WORDS = r"""
-WITH terms AS (
-    SELECT row_number() OVER () AS term,
-           ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery AS q
-      FROM unnest(to_tsvector('english', $1))
-), matched AS MATERIALIZED (
-    SELECT term, file_no, position FROM terms CROSS JOIN LATERAL (
-        SELECT file_no, position FROM search_chunks WHERE words @@ q AND store_no = ANY ($2) {files} LIMIT $4
-    ) found
-), counts AS MATERIALIZED (
-    SELECT term, count(*)::float8 AS chunks FROM matched GROUP BY term
-), best AS (
-    SELECT file_no, position FROM matched JOIN counts USING (term)
-     WHERE chunks < $4 OR NOT EXISTS (SELECT 1 FROM counts WHERE chunks < $4)
-     GROUP BY file_no, position ORDER BY sum(ln(1 + $3 / chunks)) DESC, file_no, position LIMIT {candidates}
-), unpacked AS MATERIALIZED (
-    -- Joined with nothing, so that it is unpacked once and not once for each term.
-    SELECT file_no, position, words || ''::tsvector AS words FROM best JOIN search_chunks USING (file_no, position)
-)
-SELECT file_no, position, length(words),
-       (SELECT array_agg(ts_rank(words, q)::float8 ORDER BY term) FROM terms JOIN counts USING (term)),
-       (SELECT array_agg(chunks ORDER BY term) FROM counts), (SELECT count(*) FROM terms)
-  FROM unpacked
+SELECT no, chunks, windows FROM search_stores WHERE id = ANY ($1::text[])
 """
 
 
 class Scope(Struct, frozen=True):
-    """Where to look: stores by their numbers, and the files in them, None for all; how much there is to look at."""
+    """Where to look: stores by their numbers, with their chunks; the files in them, None for all; and their windows."""
 
-    stores: list[int]
+    chunks: Mapping[int, int]
     files: list[int] | None
-    chunks: int
     windows: int
+
+    @property
+    def stores(self) -> list[int]:
+        """Their numbers."""
+        return list(self.chunks)
 
 
 class Near(Struct):
@@ -84,28 +52,17 @@ class Near(Struct):
 
 async def scope_of(connection: Connection, store_ids: Sequence[str], filter: Filter | None) -> Scope:
     """The filter is applied here: whatever ranks sees nothing else."""
-    stores, chunks, windows = (await connection.fetch(_STORES, list(store_ids)))[0]
+    stores = await connection.fetch(_STORES, list(store_ids))
+    chunks = {no: count for no, count, _ in stores}
     if filter is None:
-        return Scope(stores, None, chunks, windows)
-    arguments: list[Any] = [stores]
+        return Scope(chunks, None, sum(windows for _, _, windows in stores))
+    arguments: list[Any] = [list(chunks)]
     wanted = condition(filter, arguments)
     files = await connection.fetch(
         f"SELECT no, windows FROM search_files WHERE store_no = ANY ($1::bigint[]) AND {wanted}",  # noqa: S608 - arguments
         *arguments,
     )
-    return Scope(stores, [no for no, _ in files], chunks, sum(each for _, each in files))
-
-
-async def by_words(connection: Connection, scope: Scope, text: str) -> Found:
-    words = " ".join(words_of(text))
-    if not words:
-        return Found([], [])
-    files = "" if scope.files is None else "AND file_no = ANY ($5)"
-    statement = _BY_WORDS.format(files=files, candidates=CANDIDATES)
-    common = max(COMMON, scope.chunks // 50)
-    arguments = [words, scope.stores, float(scope.chunks), common, *([] if scope.files is None else [scope.files])]
-    rows = await connection.fetch(statement, *arguments)
-    return Found(bm25(rows, scope.chunks)[:DEPTH], [], shares=shares(rows, scope.chunks))
+    return Scope(chunks, [no for no, _ in files], sum(windows for _, windows in files))
 
 
 async def by_vector(connection: Connection, scope: Scope, embedding: str, vector: bytes, exact_below: int) -> Listed:
