@@ -64,6 +64,9 @@ def examine(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _asked("files", _contents(chosen), "Correct RUNSTEAD_BLOBS_URL or the AWS_ variables, or that server.")
     yield _model(chosen)
     yield _search(chosen)
+    yield _asked(
+        "index", _index(chosen), "Look at the server's log; what the index lacks is read again from the files."
+    )
     yield _sandbox(chosen)
 
 
@@ -227,6 +230,24 @@ async def _embedder(chosen: Settings) -> Finding:
         raise EmbeddingFailed(f"no vectors within {MODEL_PATIENCE:g} seconds") from None
     finally:
         await embedder.close()
+
+
+async def _index(chosen: Settings) -> Finding:
+    """Vectors of another model are never compared, so files that have them are found less well."""
+    held = await app.inspect_index(chosen)
+    if held is None:
+        return Finding("index", "made when the server starts")
+    count = sum(held.values())
+    words = f"{count} files of vector stores"
+    embedder = app.open_embedder(chosen)
+    if embedder is None:
+        return Finding("index", words)
+    await embedder.close()
+    others = count - held.get(embedder.name, 0)
+    if not others:
+        return Finding("index", words)
+    words += f"; {others} of them without vectors of {embedder.name}, so that they are found by their words alone"
+    return Finding("index", words, "Run runstead reindex.", is_warning=True)
 
 
 async def _model_s_words(chosen: Settings) -> str:

@@ -7,6 +7,7 @@ from runstead.app.inspection import (
     copy_store,
     inspect_blobs,
     inspect_bus,
+    inspect_index,
     inspect_server,
     inspect_store,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "copy_store",
     "inspect_blobs",
     "inspect_bus",
+    "inspect_index",
     "inspect_server",
     "inspect_store",
     "open_embedder",

@@ -1,5 +1,6 @@
 """Looks at what a node would stand on, and copies of it, without serving it."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from runstead.app.extras import extra
 from runstead.app.ground import bus_of
 from runstead.app.searching import INDEX
 from runstead.blobs.opening import folder_of, inspect_contents
+from runstead.search.inspection import Embedded, embedded_in_file
 from runstead.settings import Settings
 from runstead.store.inspection import DatabaseState, inspect_file
 
@@ -63,3 +65,13 @@ async def inspect_bus(settings: Settings) -> "BusState":
         from runstead.bus import nats_inspection
 
     return await nats_inspection.inspect(*bus_of(settings))
+
+
+async def inspect_index(settings: Settings) -> Embedded | None:
+    """How many files the search index holds of each embedding, None if there is none yet. Raises Unavailable or Missing."""
+    if settings.is_postgres:
+        with extra("cluster"):
+            from runstead.search.postgres_inspection import embedded_in_server
+
+        return await embedded_in_server(settings.database_url)
+    return await asyncio.to_thread(embedded_in_file, settings.data_dir / INDEX)

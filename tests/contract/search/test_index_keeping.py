@@ -4,6 +4,7 @@ import pytest
 
 from runstead.domain.errors import Unavailable
 from runstead.search.postgres_index import PostgresIndex
+from runstead.search.postgres_inspection import embedded_in_server
 from runstead.search.sqlite_index import SqliteIndex
 from tests.contract.search.conftest import CACHE
 from tests.contract.search.indexed import EMBEDDING, a_file, asked, at, files_of
@@ -94,6 +95,21 @@ async def test_tables_of_a_newer_release_are_left_alone(postgres):
 
     with pytest.raises(Unavailable, match="999"):
         await PostgresIndex.open(postgres.url("search_newer"), cache_bytes=CACHE)
+
+
+async def test_files_are_counted_by_their_embeddings_without_opening_an_index(postgres):
+    postgres.sql('CREATE DATABASE "search_counted"')
+    url = postgres.url("search_counted")
+    assert await embedded_in_server(url) is None
+    assert postgres.sql("SELECT to_regclass('search_files')", "search_counted") == ""
+    index = await PostgresIndex.open(url, cache_bytes=CACHE)
+    for number, embedding in enumerate(("letters", "letters", None)):
+        await index.put(a_file(f"file-{number}", ["harbour"], embedding=embedding))
+    await index.close()
+
+    assert await embedded_in_server(url) == {"letters": 2, None: 1}
+    with pytest.raises(Unavailable, match="does not answer"):
+        await embedded_in_server("postgresql://nobody@127.0.0.1:9/none")
 
 
 async def test_a_server_that_is_not_there_is_unavailable():

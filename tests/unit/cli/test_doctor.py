@@ -13,6 +13,8 @@ from click.testing import CliRunner
 
 from runstead import app, cli, doctor, settings
 from runstead.domain.errors import EmbeddingFailed, ModelFailed
+from runstead.ports import IndexedFile
+from runstead.search.sqlite_index import SqliteIndex
 from runstead.store.postgres_inspection import ServerState
 from runstead.store.sqlite import SqliteStore
 
@@ -219,6 +221,63 @@ def test_embeddings_that_cannot_be_had_are_a_fault(environment, monkeypatch):
     finding = found(environment, "search")
     assert "does not answer" in finding.words
     assert "RUNSTEAD_EMBEDDINGS_" in (finding.remedy or "")
+
+
+EMBEDDINGS = {"RUNSTEAD_EMBEDDINGS_URL": "http://127.0.0.1:9/v1", "RUNSTEAD_EMBEDDINGS_MODEL": "letters"}
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    """An index of three files, of three embeddings."""
+
+    async def fill() -> None:
+        index = await SqliteIndex.open(tmp_path / "search.db", cache_bytes=0)
+        for embedding in ("letters", "others", None):
+            file = IndexedFile(
+                store_id="vs_a", file_id=f"file-{embedding}", attributes={}, embedding=embedding, passages=[]
+            )
+            await index.put(file)
+        await index.close()
+
+    asyncio.run(fill())
+    return tmp_path / "search.db"
+
+
+@pytest.mark.usefixtures("index")
+def test_files_with_vectors_of_another_model_are_counted(environment):
+    finding = found(environment | EMBEDDINGS, "index")
+
+    assert finding.words.startswith("3 files of vector stores; 2 of them without vectors of letters")
+    assert (finding.mark, finding.remedy) == ("warn", "Run runstead reindex.")
+
+
+@pytest.mark.usefixtures("index")
+def test_without_an_embedding_model_no_file_is_behind(environment, monkeypatch):
+    monkeypatch.setattr(app, "open_embedder", lambda chosen: None)
+
+    finding = found(environment, "index")
+
+    assert (finding.mark, finding.words) == ("ok", "3 files of vector stores")
+
+
+def test_an_index_that_is_not_there_or_of_another_release_is_made(environment, index):
+    def release(version: int) -> None:
+        with closing(sqlite3.connect(index)) as connection:
+            connection.execute(f"PRAGMA user_version = {version}")
+
+    release(999)
+    assert found(environment, "index").words == "made when the server starts"
+    index.unlink()
+    assert found(environment, "index").words == "made when the server starts"
+    assert not index.exists()
+
+
+def test_an_index_that_cannot_be_read_is_a_fault(environment, index):
+    index.write_bytes(b"no database at all " * 1000)
+
+    finding = found(environment, "index")
+
+    assert (finding.mark, finding.words) == ("fail", f"The search index {index} cannot be read: file is not a database")
 
 
 SEVERAL = {"RUNSTEAD_DATABASE_URL": "postgresql://h/d", "RUNSTEAD_NATS_URL": "nats://127.0.0.1:9"}
