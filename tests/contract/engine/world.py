@@ -152,7 +152,7 @@ class Line:
     def _over_the_line(self, act: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def asked(*args: Any) -> Any:
             self._demand()
-            if act.__name__ in ("commit", "renew"):
+            if act.__name__ in ("commit", "renew", "renew_code_sessions"):
                 if self.slow is not None:
                     self.arrived.set()
                     await self.slow.wait()
@@ -187,6 +187,10 @@ class DeafBus:
     async def offer(self, run_id: RunId) -> None:
         if not self.loses_offers:
             await self._bus.offer(run_id)
+
+    async def offer_to(self, owner: str, run_id: RunId) -> None:
+        if not self.loses_offers:
+            await self._bus.offer_to(owner, run_id)
 
     async def cancel(self, owner: str, run_id: RunId) -> None:
         if not self.loses_cancels:
