@@ -7,7 +7,6 @@ from typing import cast
 import pytest
 from msgspec import structs
 
-from runstead.domain.code_sessions import CodeSession
 from runstead.domain.errors import Unavailable
 from runstead.executor.worker import LeaseTimes, Worker
 from runstead.ports import CodeFile, CodeOutcome, Sandbox, Store
@@ -103,8 +102,10 @@ async def told(world: World, run: Run) -> str:
     return str(outputs_told(world)[-1])
 
 
-async def session_of(world: World, run: Run) -> CodeSession | None:
-    return (await world.store.find_code_sessions([run.thread_id])).get(run.thread_id)
+async def where(world: World, run: Run) -> tuple[str | None, int] | None:
+    """The owner and the generation that are noted of the session of a run's thread."""
+    session = (await world.store.find_code_sessions([run.thread_id])).get(run.thread_id)
+    return None if session is None else (session.owner, session.generation)
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -124,9 +125,7 @@ async def test_a_run_goes_at_once_to_the_node_that_has_the_variables(place):
         assert (await world.record(at_home)).owner == here.worker.owner
         assert await told(world, at_home) == "knows ['a', 'b']"
         assert elsewhere.memory.sessions == {}
-        session = await session_of(world, run)
-        assert session is not None
-        assert (session.owner, session.generation) == (here.worker.owner, 1)
+        assert await where(world, run) == (here.worker.owner, 1)
 
 
 @in_virtual_time
@@ -167,9 +166,7 @@ async def test_a_node_that_died_is_waited_for_as_long_as_its_lease_lasts():
         assert the_loop().time() - begun < LEASE_FOR + 2.0
 
         assert await told(world, await a_run(world, second, "c", run)) == "knows ['b']"
-        session = await session_of(world, run)
-        assert session is not None
-        assert (session.owner, session.generation) == ("w2", 2)
+        assert await where(world, run) == ("w2", 2)
 
 
 @in_virtual_time
@@ -233,9 +230,7 @@ async def test_a_session_that_others_came_after_is_not_used_again():
         # Before its next renewal.
         assert await told(world, await a_run(world, first, "c", run)) == f"{STARTED_ANEW}\nknows []"
         assert first.memory.sessions == {run.thread_id: ["c"]}
-        session = await session_of(world, run)
-        assert session is not None
-        assert (session.owner, session.generation) == ("w1", 3)
+        assert await where(world, run) == ("w1", 3)
 
 
 @in_virtual_time
@@ -258,13 +253,13 @@ async def test_a_session_that_has_ended_draws_no_runs():
         # As where it idled for too long.
         await first.memory.release(run.thread_id)
         await world.pass_time(RENEWED)
-        assert await session_of(world, run) == CodeSession(None, 1, None)
+        assert await where(world, run) == (None, 1)
 
         later = await a_run(world, second, "b", run)
 
         assert (await world.record(later)).owner == "w2"
         assert await told(world, later) == f"{STARTED_ANEW}\nknows []"
-        assert await session_of(world, run) == CodeSession("w2", 2, pytest.approx(world.clock.now() + LEASE_FOR, abs=1))
+        assert await where(world, run) == ("w2", 2)
 
 
 @in_virtual_time
@@ -289,10 +284,10 @@ async def test_a_session_is_not_let_go_of_while_a_call_is_about_to_open_it():
 
         async with first.sessions.at_home(await world.record(run)):
             await world.pass_time(RENEWED)
-            assert (await session_of(world, run)).owner == "w1"  # type: ignore[union-attr]
+            assert await where(world, run) == ("w1", 1)
 
         await world.pass_time(RENEWED)
-        assert (await session_of(world, run)).owner is None  # type: ignore[union-attr]
+        assert await where(world, run) == (None, 1)
         gate.opened.set()
         assert await world.rested(run) == "completed"
 
@@ -313,7 +308,7 @@ async def test_who_has_lost_the_run_gets_no_session():
             async with first.sessions.at_home(structs.replace(record, epoch=record.epoch - 1)):
                 raise AssertionError("it has none")
 
-        assert await session_of(world, run) is None
+        assert await where(world, run) is None
         gate.opened.set()
         assert await world.rested(run) == "completed"
 
@@ -331,10 +326,10 @@ async def test_a_node_whose_claim_was_answered_to_nobody_is_not_asked_for_ever()
         with pytest.raises(Unavailable):
             async with first.sessions.at_home(await world.record(run)):
                 raise AssertionError("it does not know")
-        assert (await session_of(world, run)).owner == "w1"  # type: ignore[union-attr]
+        assert await where(world, run) == ("w1", 1)
 
         await world.pass_time(RENEWED)
 
-        assert await session_of(world, run) == CodeSession(None, 1, None)
+        assert await where(world, run) == (None, 1)
         gate.opened.set()
         assert await told(world, run) == "knows []"
