@@ -1,4 +1,4 @@
-"""Ends the code session of a thread that was deleted here; on other nodes the session's idle limit does."""
+"""Ends the code session of a thread that was deleted here; its node learns of what others delete when it renews leases."""
 
 import asyncio
 
