@@ -66,7 +66,9 @@ async def _add(files: Sequence[Source], name: str, server: str, key: str) -> Add
         failures: dict[str, str] = {}
         waiting = await _upload(client, store, files, failures)
         completed = await _wait(client, store, waiting, failures)
-        return Added(store, completed, failures)
+        # In the order of the files, whichever of them failed first.
+        paths = [str(file.path) for file in files]
+        return Added(store, completed, {path: failures[path] for path in paths if path in failures})
 
 
 async def _upload(client: Client, store: Json, files: Sequence[Source], failures: dict[str, str]) -> dict[str, Path]:
