@@ -8,7 +8,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from runstead.ports import BusStopped, EventsLost
+from runstead.ports import UNSAID, BusStopped, EventsLost
 from runstead.wire.events import StreamEvent
 
 EVENT_OVERHEAD = 200
@@ -83,6 +83,8 @@ class EventLog:
 
     def place_after(self, position: tuple[int, int]) -> int:
         """The place of the first event after `(epoch, seq)`. Raises EventsLost unless nothing is missing in between."""
+        if position == UNSAID:
+            return 0
         index = bisect_right(self._events, position, key=_place)
         if index == 0 and not (self._events and self._is_next(_place(self._events[0]), position)):
             raise EventsLost

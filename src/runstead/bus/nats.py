@@ -19,6 +19,7 @@ from runstead.bus.nats_outbox import Letter, Outbox
 from runstead.bus.nats_replay import Replay
 from runstead.bus.nats_streams import WORKERS, Streams
 from runstead.bus.nats_tail import MAX_BUFFER, NatsTail
+from runstead.ports import UNSAID
 from runstead.wire.base import RunId
 from runstead.wire.events import StreamEvent
 
@@ -282,8 +283,11 @@ class NatsBus:
         # Listening first, then reading what is kept: whatever is in neither was never published.
         await self._listen(run_id, tail)
         try:
-            await self._settle(subject)
-            await (tail.begin_at_present() if after is None else tail.begin_after(after))
+            if after == UNSAID:
+                tail.begin_unsaid()
+            else:
+                await self._settle(subject)
+                await (tail.begin_at_present() if after is None else tail.begin_after(after))
             yield tail
         finally:
             await self._leave(run_id, tail)

@@ -12,11 +12,9 @@ from runstead.bus.event_log import EVENT_OVERHEAD, FIRST
 from runstead.bus.nats_errors import Unreadable
 from runstead.bus.nats_frames import Frame, Lost, Position, position
 from runstead.bus.nats_replay import Kept, Page, Replay
-from runstead.ports import BusStopped, EventsLost
+from runstead.ports import UNSAID, BusStopped, EventsLost
 from runstead.wire.events import StreamEvent
 
-NOTHING: Position = (0, -1)
-"""The place before a run's first event."""
 MAX_BUFFER = 2**18
 """Bytes of live events that wait for their reader; beyond that they are read from the server when it comes."""
 LOOK_AGAIN = 0.1
@@ -104,6 +102,12 @@ class NatsTail:
 
     # Entering
 
+    def begin_unsaid(self) -> None:
+        """The first event that there is will be the first one read: nothing need be asked before it is said."""
+        self._last = UNSAID
+        # Others may speak before the server knows that we listen.
+        self._look(times=2)
+
     async def begin_at_present(self) -> None:
         """The next event to be emitted is the first one read."""
         try:
@@ -114,7 +118,7 @@ class NatsTail:
         if self._live:
             self._last = (self._live[0].epoch, self._live[0].seq - 1)
         else:
-            self._last = position(page.kept[-1].frame) if page.kept else NOTHING
+            self._last = position(page.kept[-1].frame) if page.kept else UNSAID
         self._place = page.next_place
 
     async def begin_after(self, after: Position) -> None:
@@ -204,7 +208,7 @@ class NatsTail:
         return taken
 
     def _may_follow(self, place: Position) -> bool:
-        if self._last is None or place == self._cleared or (self._last, place) == (NOTHING, FIRST):
+        if self._last is None or place == self._cleared or (self._last, place) == (UNSAID, FIRST):
             return True
         if place[1] == 0 and not self._replay.is_reachable and not self._has_missed:
             # Nobody can be asked, and nothing speaks against it.

@@ -20,6 +20,7 @@ from runstead.domain.speech import Said
 from runstead.domain.turn import Action, CallModel, Concluded, End, Rest, RunTools
 from runstead.executor.lease import Lease, LeaseLost
 from runstead.executor.model_call import ModelCall, Outcome
+from runstead.executor.reading_ahead import Ahead, Appetite
 from runstead.executor.tool_call import ToolCall
 from runstead.journal import Journal
 from runstead.ports import Bus, Clock, Model, Snapshot, Store
@@ -51,13 +52,27 @@ class Tools(Struct, frozen=True):
 
 
 class RunDriver:
-    """One run under one lease. `fresh` is a claim of a queued run, otherwise it is taken over."""
+    """One run under one lease. `fresh` is a claim of a queued run, otherwise it is taken over.
 
-    def __init__(self, tools: Tools, record: RunRecord, lease: Lease, *, fresh: bool) -> None:
+    `ahead` is what was read of the run before its claim. `appetite` learns how much this driver wants to read.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        record: RunRecord,
+        lease: Lease,
+        *,
+        fresh: bool,
+        ahead: Ahead | None = None,
+        appetite: Appetite | None = None,
+    ) -> None:
         self.record = record
         self.lease = lease
         self._tools = tools
         self._fresh = fresh
+        self._ahead = ahead
+        self._appetite = appetite or Appetite()
         self._seq = 0
         self._why: Why | None = None
         self._call: ModelCall | ToolCall | None = None
@@ -97,7 +112,7 @@ class RunDriver:
             return
         if self.record.requeued == self.record.epoch - 1:
             # Whoever queued it again may not have lived to say so. Nobody has spoken since.
-            steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
+            steps = self._ahead.snapshot.steps if self._ahead else await self._steps()
             self._say_again(unleased.taken_in(self.record, steps))
             self._emit([speech.of_run(self.record.run)])
             return
@@ -106,7 +121,7 @@ class RunDriver:
 
     async def _close_what_is_open(self) -> list[StreamEvent]:
         """Close in the stream what somebody began there and nobody can finish; what was said until then."""
-        steps = await self._patiently(self._tools.store.list_steps, self.record.run.id)
+        steps = await self._steps()
         history = await self._tools.bus.history(self.record.run.id)
         again = takeover.unheard(history, self.record, steps)
         self._say_again(again)
@@ -204,8 +219,14 @@ class RunDriver:
         except Stale:
             raise LeaseLost from None
 
+    async def _steps(self) -> Sequence[StepRecord]:
+        return await self._patiently(self._tools.store.list_steps, self.record.run.id)
+
     async def _snapshot(self, window: int) -> Snapshot:
-        bytes = ModelCall.bytes_for(window)
+        bytes = self._appetite.bytes = ModelCall.bytes_for(window)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.bytes >= bytes:
+            return ahead.snapshot
         snapshot = await self._patiently(self._tools.store.snapshot, self.record.run.id, bytes)
         if snapshot is None:
             raise LeaseLost
@@ -234,7 +255,7 @@ class RunDriver:
         now = self._tools.clock.now()
         if not self.record.has_open_calls:
             return Outcome(turn.cut(self.record, None, signal, Usage(), now=now, error=error))
-        step = self._open_step(await self._patiently(self._tools.store.list_steps, self.record.run.id))
+        step = self._open_step(await self._steps())
         return Outcome(tool_turn.cut(self.record, step, signal, now=now, error=error), step=step)
 
     async def _commit(self, outcome: Outcome) -> None:
@@ -279,7 +300,7 @@ class RunDriver:
 
     async def _is_stored(self, concluded: Concluded) -> bool:
         """Whether the steps of a conclusion are what the rows have."""
-        stored = await self._patiently(self._tools.store.list_steps, self.record.run.id)
+        stored = await self._steps()
         steps = [write.record for write in concluded.writes if isinstance(write, InsertStep | ReplaceStep)]
         return bool(steps) and all(step in stored for step in steps)
 

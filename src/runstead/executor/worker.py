@@ -1,7 +1,7 @@
 """A worker claims runs while it has room, and owns the tasks that drive them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 from msgspec import Struct
@@ -12,8 +12,10 @@ from runstead.domain.code_sessions import may_run_code
 from runstead.domain.errors import Stale, Unavailable
 from runstead.domain.records import RunRecord
 from runstead.executor.lease import Lease
+from runstead.executor.reading_ahead import Ahead, Appetite
 from runstead.executor.run_driver import RunDriver, Tools
 from runstead.wire.base import RunId, ThreadId
+from runstead.wire.messages import Message
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +43,10 @@ class Seat:
         self.lease_for = worker.times.lease_for
         self._lease = Lease(worker.times.trust_for)
 
-    def start(self, record: RunRecord) -> None:
+    def start(self, record: RunRecord, messages: Sequence[Message] | None = None) -> None:
         """See ports.Seat."""
-        self._worker.drive(record, self._lease, fresh=True)
+        ahead = None if messages is None else Ahead.of_new(record, messages)
+        self._worker.drive(record, self._lease, fresh=True, ahead=ahead)
         self.give_back()
 
     def give_back(self) -> None:
@@ -62,7 +65,10 @@ class Worker:
         self.tools = tools
         self.drivers: dict[RunId, RunDriver] = {}
         self._undriven: set[tuple[RunId, int]] = set()
+        self._given_up: dict[tuple[RunId, int], Lease] = {}
+        """Claims that were released as nobody's, while a late answer to one may still be trusted."""
         self._capacity = capacity
+        self._appetite = Appetite()
         self._has_peers = has_peers
         self._seats = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,13 +102,16 @@ class Worker:
         self._seats -= 1
         self._room.set()
 
-    def drive(self, record: RunRecord, lease: Lease, *, fresh: bool) -> None:
+    def drive(self, record: RunRecord, lease: Lease, *, fresh: bool, ahead: Ahead | None = None) -> None:
         """Start driving a run that this worker has claimed."""
         lease.granted()
-        driver = RunDriver(self.tools, record, lease, fresh=fresh)
+        driver = RunDriver(self.tools, record, lease, fresh=fresh, ahead=ahead, appetite=self._appetite)
         if (outdated := self.drivers.get(record.run.id)) is not None:
             outdated.interrupt("lost")
-        if self.is_stopping:
+        if (record.run.id, record.epoch) in self._given_up:
+            # The answer to the claim was on its way for so long that we took it for lost.
+            driver.interrupt("lost")
+        elif self.is_stopping:
             driver.interrupt("draining")
         self.drivers[record.run.id] = driver
         task = asyncio.create_task(self._own(driver), name=record.run.id)
@@ -133,9 +142,9 @@ class Worker:
                 await self.tools.bus.offer(run_id)
                 return
             try:
-                record = await self.tools.store.find_run(run_id)
-                if record is not None and self._is_free(record):
-                    await self.claim(record)
+                ahead = await self._appetite.read(self.tools.store, run_id)
+                if ahead is not None and self._is_free(ahead.snapshot.record):
+                    await self.claim(ahead.snapshot.record, ahead=ahead)
             except Unavailable as error:
                 # The reconciler finds it again.
                 log.warning("offer not taken", run_id=run_id, reason=str(error))
@@ -193,10 +202,10 @@ class Worker:
         finally:
             seat.give_back()
 
-    async def claim(self, record: RunRecord, *, alone: bool = False) -> bool:
+    async def claim(self, record: RunRecord, *, alone: bool = False, ahead: Ahead | None = None) -> bool:
         """Claim a run that nobody holds and drive it; False if somebody else was first.
 
-        `alone` tells that the dead worker lost no other run. A run past its deadline is not claimed: to end it
+        `alone` tells that the dead worker lost no other run, `ahead` is what was read with the record. A run past its deadline is not claimed: to end it
         is the reconciler's work. Raises Unavailable.
         """
         run, now = record.run, self.tools.clock.now()
@@ -213,7 +222,9 @@ class Worker:
         except Stale:
             return False
         log.info("run claimed", run_id=run.id, epoch=claimed.epoch, was=run.status)
-        self.drive(claimed, lease, fresh=run.status == "queued" and record.epoch == 1)
+        is_queued = run.status == "queued"
+        # Of a run that somebody held steps may have been stored since.
+        self.drive(claimed, lease, fresh=is_queued and record.epoch == 1, ahead=ahead if is_queued else None)
         return True
 
     def renewed(self, held: Mapping[RunId, tuple[int, str]], asked_at: float) -> None:
@@ -236,6 +247,9 @@ class Worker:
         """
         undriven = {(run_id, epoch) for run_id, (epoch, _) in held.items() if run_id not in self.drivers}
         again, self._undriven = undriven & self._undriven, undriven
+        self._given_up = {claim: lease for claim, lease in self._given_up.items() if lease.is_valid}
+        # Before it is released, not after: the answer may come in between.
+        self._given_up |= {claim: Lease(self.times.lease_for) for claim in again}
         for run_id, epoch in again:
             record = await self.tools.store.find_run(run_id)
             if record is None or (record.owner, record.epoch) != (self.owner, epoch):

@@ -62,6 +62,8 @@ class Call(Struct, Generic[B], frozen=True, kw_only=True):
 class RunStream(Struct, frozen=True):
     """An answer that is a run's events, from `after` (epoch, seq) on or, with None, from what comes next.
 
+    `is_new` tells that nothing was ever said of the run.
+
     `begin` commits what starts them, once somebody listens, and tells where they start if not everything that is
     said from then on belongs to this answer.
     """
@@ -69,6 +71,7 @@ class RunStream(Struct, frozen=True):
     run_id: RunId
     begin: Callable[[], Awaitable[tuple[int, int] | None]]
     after: tuple[int, int] | None = None
+    is_new: bool = False
 
 
 async def until_settled(act: Callable[[], Awaitable[T]]) -> T:

@@ -15,7 +15,7 @@ from runstead.domain.speech import Said
 from runstead.http.api import Api, RunStream
 from runstead.http.endings import Listener
 from runstead.http.known import Known
-from runstead.ports import EventsLost, PageRequest, Tail
+from runstead.ports import UNSAID, EventsLost, PageRequest, Tail
 from runstead.wire.base import MessageId, RunId, ThreadId
 from runstead.wire.events import LAST_EVENTS, StreamEvent
 from runstead.wire.messages import Message
@@ -45,6 +45,7 @@ class Relay:
         self._api = api
         self._run_id = stream.run_id
         self._after = stream.after
+        self._from = UNSAID if stream.is_new else stream.after
         self._stack = AsyncExitStack()
         self._tail: Tail | None = None
         self._listener = Listener(stream.run_id)
@@ -59,7 +60,7 @@ class Relay:
 
     async def __aenter__(self) -> Self:
         try:
-            self._tail = await self._stack.enter_async_context(self._api.bus.tail(self._run_id, self._after))
+            self._tail = await self._stack.enter_async_context(self._api.bus.tail(self._run_id, self._from))
         except EventsLost:
             await self._listen_anew()
         return self

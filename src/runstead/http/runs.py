@@ -71,7 +71,8 @@ async def create_thread_and_run(api: Api, call: Call[CreateThreadAndRun]) -> Run
         run_id=record.run.id,
         events=_created(record, new.thread),
     )
-    return await _started(record, lambda: commit_queued(api, record, change), bool(call.body.stream))
+    messages = [write.message for write in new.after]
+    return await _started(record, lambda: commit_queued(api, record, change, messages), bool(call.body.stream))
 
 
 async def _resolved(api: Api, thread_id: ThreadId, body: CreateRun | CreateThreadAndRun) -> RunRecord:
@@ -101,7 +102,7 @@ def _created(record: RunRecord, thread: Thread | None = None) -> tuple[StreamEve
 
 async def _started(record: RunRecord, begin: Callable[[], Awaitable[None]], is_streamed: bool) -> Run | RunStream:
     if is_streamed:
-        return RunStream(record.run.id, begin)
+        return RunStream(record.run.id, begin, is_new=True)
     await begin()
     return record.run
 

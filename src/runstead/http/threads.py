@@ -31,7 +31,7 @@ class NewThread(NamedTuple):
 
     thread: Thread
     before: tuple[Write, ...]
-    after: tuple[Write, ...]
+    after: tuple[InsertMessage, ...]
 
 
 async def new_thread(api: Api, id: ThreadId, body: CreateThread, *, at: str = "") -> NewThread:

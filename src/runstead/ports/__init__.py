@@ -1,7 +1,7 @@
 """The outside world, a page for each part of it. Promises are stated here; an adapter says only what is peculiar to it."""
 
 from runstead.ports.blobs import Blobs, NoContents
-from runstead.ports.bus import Bus, BusStopped, EventsLost, Tail
+from runstead.ports.bus import UNSAID, Bus, BusStopped, EventsLost, Tail
 from runstead.ports.clock import Clock
 from runstead.ports.desk import Desk, Seat
 from runstead.ports.model import Model
@@ -23,6 +23,7 @@ from runstead.ports.search import (
 from runstead.ports.store import Page, PageRequest, Snapshot, Store
 
 __all__ = [
+    "UNSAID",
     "Blobs",
     "Bus",
     "BusStopped",

@@ -7,6 +7,9 @@ from typing import Protocol
 from runstead.wire.base import RunId
 from runstead.wire.events import StreamEvent
 
+UNSAID = (0, -1)
+"""The position before the first event of a run that is not stored yet."""
+
 
 class Bus(Protocol):
     """Who is told, and when; never the only holder of a fact."""
@@ -35,7 +38,7 @@ class Bus(Protocol):
     def tail(self, run_id: RunId, after: tuple[int, int] | None) -> AbstractAsyncContextManager["Tail"]:
         """Read a run's events after a position, replay first, then live.
 
-        With None reading starts at the next event to be emitted. From the moment the block is entered no event
+        With None reading starts at the next event to be emitted, with UNSAID at the first one. From the moment the block is entered no event
         is missed without notice.
         """
 

@@ -1,8 +1,10 @@
 """Where the API asks for room to execute a run."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from runstead.domain.records import RunRecord
+from runstead.wire.messages import Message
 
 
 class Seat(Protocol):
@@ -14,8 +16,8 @@ class Seat(Protocol):
     @property
     def lease_for(self) -> float: ...
 
-    def start(self, record: RunRecord) -> None:
-        """Drive a run that was claimed for this owner in a commit."""
+    def start(self, record: RunRecord, messages: Sequence[Message] | None = None) -> None:
+        """Drive a run that was claimed for this owner in a commit. `messages` are its thread's, if that is as new."""
 
     def give_back(self) -> None:
         """Free the room. Harmless after start."""

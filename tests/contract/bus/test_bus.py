@@ -11,7 +11,7 @@ from runstead.bus.local import LocalBus
 from runstead.bus.nats import NatsBus
 from runstead.bus.nats_dialing import Connecting
 from runstead.bus.nats_streams import Streams
-from runstead.ports import Bus, BusStopped, EventsLost
+from runstead.ports import UNSAID, Bus, BusStopped, EventsLost
 from runstead.wire.base import RunId
 from runstead.wire.events import StreamEvent
 from tests.contract.bus.events import GUARD, OTHER, RUN, read, some, until
@@ -46,6 +46,12 @@ async def test_nothing_comes_of_silence(bus):
         assert list(await tail.next(0.001)) == []
         bus.emit(RUN, some(0, 1))
         assert await read(tail, 1) == some(0, 1)
+
+
+async def test_a_reader_of_a_run_to_come_begins_at_its_first_event(bus):
+    async with bus.tail(RUN, UNSAID) as tail:
+        bus.emit(RUN, some(0, 2))
+        assert await read(tail, 2) == some(0, 2)
 
 
 async def test_emitting_nothing_wakes_nobody(bus):

@@ -1,11 +1,13 @@
 """Workers that die, hang or lose the store: nothing is written twice, and nothing is lost."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from runstead.domain.errors import Unavailable
+from runstead.domain.records import RunRecord
 from runstead.executor import reconciler
 from tests.contract.engine.held_runs import HI_AGAIN, held_run
 from tests.contract.engine.virtual_time import in_virtual_time, the_loop
@@ -339,3 +341,60 @@ async def test_outputs_whose_announcement_was_lost_are_told_by_whoever_goes_on()
         assert await world.rested(run) == "completed"
         told = await world.told(run)
         assert told.index("run.requires_action") < told.index("run.step.completed") < told.index("message.created")
+
+
+@in_virtual_time
+async def test_a_claim_that_was_given_up_is_not_driven_when_its_answer_comes():
+    async with a_world(nodes=1) as world:
+        node = world.nodes[0]
+        # Without a driver nothing is renewed.
+        _, go_on = await held_run(world, seats_on=node)
+        world.seats_on = None
+        await world.pass_time(1.9)
+        seat = node.worker.take_seat()
+        assert seat is not None
+        claims: list[RunRecord] = []
+        world.seat = SimpleNamespace(
+            owner=seat.owner,
+            lease_for=seat.lease_for,
+            start=lambda record, messages=None: claims.append(record),
+            give_back=lambda: None,
+        )
+        run = await world.create_run()
+        # Two renewals find it with nobody to drive it; then it is offered to all.
+        assert await world.rested(run, within=4.0) == "completed"
+
+        seat.start(claims[0])
+
+        await world.pass_time(1.0)
+        assert len(world.model.requests) == 2
+        await world.told(run)
+        go_on.set()
+
+
+@in_virtual_time
+async def test_a_run_that_is_offered_is_read_once_and_written_once_before_its_model_is_asked():
+    async with a_world(nodes=1) as world:
+        await world.rested(await world.create_run())
+        asked = world.nodes[0].line.asked
+        gate = world.model.will_stop_at_a_gate()
+        asked.clear()
+        run = await world.create_run()
+        await gate.reached.wait()
+        assert asked == ["snapshot", "commit"]
+        gate.opened.set()
+        await world.rested(run)
+
+
+@in_virtual_time
+async def test_a_run_that_comes_with_its_thread_is_not_read_before_its_model_is_asked():
+    async with a_world(nodes=1) as world:
+        world.seats_on = world.nodes[0]
+        asked = world.nodes[0].line.asked
+        gate = world.model.will_stop_at_a_gate()
+        run = await world.create_thread_and_run("Hello", "there")
+        await gate.reached.wait()
+        assert asked == []
+        assert [message.content for message in world.model.requests[-1].messages] == ["Hello", "there"]
+        gate.opened.set()
+        assert await world.rested(run) == "completed"

@@ -34,10 +34,10 @@ from runstead.wire.base import AssistantId, FileId, RunId, ThreadId
 from runstead.wire.chat import ChatChunk, ChatRequest
 from runstead.wire.events import LAST_EVENTS, StreamEvent
 from runstead.wire.files import File
-from runstead.wire.messages import Message
+from runstead.wire.messages import CreateMessage, Message
 from runstead.wire.models import Model as ModelCard
 from runstead.wire.run_steps import RunStep
-from runstead.wire.runs import CreateRun, Run, SubmitToolOutputs, ToolOutput
+from runstead.wire.runs import CreateRun, CreateThreadAndRun, Run, SubmitToolOutputs, ToolOutput
 from runstead.wire.threads import CreateThread
 from runstead.wire.tools import (
     CodeInterpreterResources,
@@ -144,6 +144,8 @@ class Line:
         self.loses_answers = 0
         self.slow: asyncio.Event | None = None
         self.arrived = asyncio.Event()
+        self.asked: list[str] = []
+        """What the node has asked the store, but for what its loops ask again and again."""
 
     def __getattr__(self, name: str) -> Any:
         act = getattr(self._store, name)
@@ -152,6 +154,8 @@ class Line:
     def _over_the_line(self, act: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def asked(*args: Any) -> Any:
             self._demand()
+            if act.__name__ not in ("due", "renew", "renew_code_sessions"):
+                self.asked.append(act.__name__)
             if act.__name__ in ("commit", "renew", "renew_code_sessions"):
                 if self.slow is not None:
                     self.arrived.set()
@@ -315,6 +319,12 @@ class World:
         body = CreateRun(**({"assistant_id": "asst_1"} | fields))
         call = Call(version="v2", path={"thread_id": thread_id}, query=NO_QUERY, body=body)
         return cast("Run", await runs.create_run(self.api, call))
+
+    async def create_thread_and_run(self, *said: str) -> Run:
+        thread = CreateThread(messages=[CreateMessage(role="user", content=words) for words in said])
+        body = CreateThreadAndRun(assistant_id="asst_1", thread=thread)
+        call = Call(version="v2", path={}, query=NO_QUERY, body=body)
+        return cast("Run", await runs.create_thread_and_run(self.api, call))
 
     async def cancel(self, run: Run) -> Run:
         return await cancel(self.api, run.thread_id, run.id)
