@@ -29,14 +29,15 @@ def bm25(rows: Iterable[Any], chunks: int) -> Listed:
     return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
 
-def shares(rows: Iterable[Any], chunks: int) -> dict[Key, float]:
-    """Rows as above, the last of them how many words the query has: which part of them each chunk says."""
-    found = {}
+def share(rows: Iterable[Any], chunks: int, key: Key) -> float:
+    """Rows as above, the last of them how many words the query has: which part of them this chunk says."""
     for file, position, _, ranks, counts, words in rows:
-        weights = [rarity(count, chunks) for count in counts]
-        whole = sum(weights) + (words - len(weights)) * rarity(0, chunks)
-        found[file, position] = sum(weight for weight, rank in zip(weights, ranks, strict=True) if rank > 0) / whole
-    return found
+        if (file, position) == key:
+            weights = [rarity(count, chunks) for count in counts]
+            whole = sum(weights) + (words - len(weights)) * rarity(0, chunks)
+            said = sum(weight for weight, rank in zip(weights, ranks, strict=True) if rank > 0)
+            return float(said / whole)
+    return 0.0
 
 
 def rarity(count: float, chunks: int) -> float:

@@ -163,7 +163,7 @@ class PostgresIndex:
                 async with self._connection() as connection:
                     one.cosines.update(await postgres_reads.cosines(connection, keys, embedding, vector))
         cosines = {key: cosine for one in near for key, cosine in one.cosines.items()}
-        return Found(words.by_words, merge([one.best for one in near]), cosines, words.shares)
+        return Found(words.by_words, merge([one.best for one in near]), cosines, words.share)
 
     async def check(self) -> str:
         async with self._connection() as connection:

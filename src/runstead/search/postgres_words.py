@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runstead.search.bm25 import bm25, shares
+from runstead.search.bm25 import bm25, share
 from runstead.search.postgres_reads import Scope
 from runstead.search.postgres_schema import Connection
 from runstead.search.rank import DEPTH, Found
@@ -98,7 +98,8 @@ async def by_words(connection: Connection, scope: Scope, text: str, common: Mapp
     if not rows and common:
         # Nobody says anything else of it.
         return await by_words(connection, scope, text, {})
-    return Found(bm25(rows, chunks)[:DEPTH], [], shares=shares(rows, chunks))
+    best = bm25(rows, chunks)[:DEPTH]
+    return Found(best, [], share=share(rows, chunks, best[0][0]) if best else 0.0)
 
 
 def _common(scope: Scope) -> int:

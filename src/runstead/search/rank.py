@@ -13,8 +13,6 @@ from runstead.ports import Ranking
 
 DEPTH = 50
 """Chunks taken from each list."""
-STRENGTHS_PART = 0.2
-"""How much of the score of words alone depends on how strongly they are said; the rest is which of them are."""
 WORDS_WORTH = 0.1
 """How much the best match of words adds to a cosine, where both kinds weigh the same."""
 
@@ -27,13 +25,14 @@ Listed: TypeAlias = Sequence[tuple[Key, float]]
 class Found(Struct, frozen=True):
     """What one query's words found, and its vectors; and the cosines of what words alone found.
 
-    `shares` tell, where nothing has vectors, which part of the query's words a chunk says; rare ones count for more.
+    `share` tells, where nothing has vectors, which part of the query's words the strongest chunk says; rare ones count
+    for more.
     """
 
     by_words: Listed
     by_vectors: Listed
     cosines: Mapping[Key, float] = {}
-    shares: Mapping[Key, float] = {}
+    share: float = 0.0
 
     @property
     def has_vectors(self) -> bool:
@@ -80,12 +79,9 @@ def _scores(found: Found, ranking: Ranking) -> Iterable[tuple[Key, float]]:
 
 
 def _scores_of_words(found: Found) -> Iterable[tuple[Key, float]]:
-    """BM25 has no upper end, and hardly any length where all chunks have a word: a share can be held to a threshold."""
+    """BM25 knows the order and has no upper end; a share can be held to a threshold. So the others follow the strongest."""
     strongest = max((strength for _, strength in found.by_words), default=0.0) or 1.0
-    return [
-        (key, found.shares.get(key, 0.0) * (1 - STRENGTHS_PART + STRENGTHS_PART * max(0.0, strength) / strongest))
-        for key, strength in found.by_words
-    ]
+    return [(key, found.share * max(0.0, strength) / strongest) for key, strength in found.by_words]
 
 
 def merge(lists: Sequence[Listed]) -> Listed:

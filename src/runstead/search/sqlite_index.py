@@ -106,7 +106,9 @@ class SqliteIndex:
         )
         if found.has_vectors or not words:
             return found
-        return replace(found, shares=await self._read(lambda connection: sqlite_reads.shares(connection, query, words)))
+        strongest = words[0][0]
+        share = await self._read(lambda connection: sqlite_reads.share(connection, query, strongest))
+        return replace(found, share=share)
 
     async def _look(self, scope: Scope, query: Query, ranking: Ranking) -> tuple[Listed, list[Compared]]:
         """What words find, and what vectors do: at the same time, by two threads."""

@@ -62,15 +62,10 @@ def by_words(connection: sqlite3.Connection, scope_: Scope, query: Query) -> Lis
     return [((file, position), strength) for file, position, strength in found]
 
 
-def shares(connection: sqlite3.Connection, query: Query, found: Listed) -> dict[Key, float]:
-    """Which part of the query's words each chunk says that words have found."""
-    texts = [
-        row[0] if row is not None else ""
-        for key, _ in found
-        for row in [connection.execute("SELECT text FROM chunks WHERE file_no = ? AND position = ?", key).fetchone()]
-    ]
-    keys = [key for key, _ in found]
-    return dict(zip(keys, share_of_words(connection, words_of(query.text), texts), strict=True))
+def share(connection: sqlite3.Connection, query: Query, key: Key) -> float:
+    """Which part of the query's words a chunk says."""
+    row = connection.execute("SELECT text FROM chunks WHERE file_no = ? AND position = ?", key).fetchone()
+    return 0.0 if row is None else share_of_words(connection, words_of(query.text), row[0])
 
 
 def by_vectors(connection: sqlite3.Connection, cache: MatrixCache, scope_: Scope, query: Query) -> list[Compared]:

@@ -1,8 +1,8 @@
 """Search by words in FTS5: which of a query's words are worth looking for, and how that is said."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 
 from runstead.search.bm25 import rarity
 
@@ -26,17 +26,12 @@ def telling(connection: sqlite3.Connection, words: Sequence[str]) -> list[str]:
     return chosen
 
 
-def share_of_words(connection: sqlite3.Connection, words: Sequence[str], texts: Sequence[str]) -> list[float]:
-    """Which part of a query's words each text says; rare ones count for more."""
+def share_of_words(connection: sqlite3.Connection, words: Sequence[str], text: str) -> float:
+    """Which part of a query's words a text says; rare ones count for more."""
     (chunks,) = connection.execute("SELECT count(*) FROM words_docsize").fetchone()
     weights = {word: rarity(_count(connection, word), chunks) for word in words}
-    said = [0.0] * len(texts)
-    with _scratch(texts) as scratch:
-        for word, weight in weights.items():
-            for (number,) in scratch.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{word}"',)):
-                said[number] += weight
-    whole = sum(weights.values()) or 1.0
-    return [weight / whole for weight in said]
+    said = _said(words, text)
+    return sum(weight for word, weight in weights.items() if word in said) / (sum(weights.values()) or 1.0)
 
 
 def match(words: Sequence[str], scopes: Sequence[str]) -> str:
@@ -55,10 +50,9 @@ def _count(connection: sqlite3.Connection, word: str, most: int = -1) -> int:
     return int(count)
 
 
-@contextmanager
-def _scratch(texts: Sequence[str]) -> Iterator[sqlite3.Connection]:
-    """An index in memory that holds these texts by their numbers."""
+def _said(words: Sequence[str], text: str) -> set[str]:
+    """Those of the words that a text says, as told by an index in memory that holds nothing else."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
-        scratch.execute("CREATE VIRTUAL TABLE words USING fts5 (word, tokenize = 'porter unicode61')")
-        scratch.executemany("INSERT INTO words (rowid, word) VALUES (?, ?)", enumerate(texts))
-        yield scratch
+        scratch.execute("CREATE VIRTUAL TABLE words USING fts5 (text, tokenize = 'porter unicode61')")
+        scratch.execute("INSERT INTO words VALUES (?)", (text,))
+        return {word for word in words if _count(scratch, word)}

@@ -42,8 +42,9 @@ def test_the_rarest_words_are_looked_for(connection: sqlite3.Connection, monkeyp
 
 
 def test_a_share_weighs_words_by_their_rarity(connection: sqlite3.Connection):
-    alone, both, neither = sqlite_words.share_of_words(
-        connection, ["rare", "common"], ["a rare one", "common and rare", "nothing"]
+    alone, both, neither = (
+        sqlite_words.share_of_words(connection, ["rare", "common"], text)
+        for text in ("a rare one", "common and rare", "nothing")
     )
 
     assert both == pytest.approx(1)

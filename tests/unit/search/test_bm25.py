@@ -1,6 +1,6 @@
 import pytest
 
-from runstead.search.bm25 import _SAID_ONCE, _times, bm25, rarity, shares
+from runstead.search.bm25 import _SAID_ONCE, _times, bm25, rarity, share
 
 
 def said(times):
@@ -36,7 +36,7 @@ def test_nothing_found_is_nothing():
 
 def test_a_share_is_all_for_a_chunk_that_says_everything_and_counts_words_that_nobody_says():
     everything, half = (1, 0, 9, [said(1), said(3)], [2, 2], 2), (1, 1, 9, [said(1), 0.0], [2, 2], 2)
-    assert shares([everything, half], 2) == {(1, 0): 1.0, (1, 1): 0.5}
-    [(_, unknown)] = shares([(1, 0, 9, [said(1)], [2], 2)], 2).items()
+    assert [share([everything, half], 2, (1, position)) for position in (0, 1, 2)] == [1.0, 0.5, 0.0]
+    unknown = share([(1, 0, 9, [said(1)], [2], 2)], 2, (1, 0))
     assert unknown == pytest.approx(rarity(2, 2) / (rarity(2, 2) + rarity(0, 2)))
     assert 0 < unknown < 0.5

@@ -17,16 +17,16 @@ def test_words_add_a_tenth_to_what_vectors_say():
 
 def test_where_only_one_kind_looks_its_scores_stand_alone():
     assert [one.score for one in weigh([Found([], [(A, 0.7)])], Ranking())] == [0.7]
-    assert [one.score for one in weigh([Found([(A, 3.0)], [], shares={A: 0.75})], Ranking())] == [0.75]
+    assert [one.score for one in weigh([Found([(A, 3.0)], [], share=0.75)], Ranking())] == [0.75]
 
 
-def test_words_alone_are_scored_by_which_of_them_are_said_and_then_how_strongly():
-    found = Found([(A, 4e-6), (B, 2e-6), (C, 1e-6)], [], shares={A: 0.5, B: 1.0, C: 1.0})
+def test_words_alone_follow_the_strongest_which_is_scored_by_which_of_them_it_says():
+    found = Found([(A, 4e-6), (B, 2e-6), (C, 1e-6)], [], share=0.8)
 
     scored = weigh([found], Ranking())
 
-    assert [(one.key, round(one.score, 3)) for one in scored] == [(B, 0.9), (C, 0.85), (A, 0.5)]
-    assert [one.key for one in weigh([found], Ranking(score_threshold=0.86))] == [B]
+    assert [(one.key, round(one.score, 3)) for one in scored] == [(A, 0.8), (B, 0.4), (C, 0.2)]
+    assert [one.key for one in weigh([found], Ranking(score_threshold=0.3))] == [A, B]
 
 
 def test_weights_are_those_of_the_client():
