@@ -160,7 +160,9 @@ def test_a_cancelled_run_stops_its_code(scene):
     for event in stream:
         if event.event == "thread.run.created":
             run = event.data
-        if event.event == "thread.run.step.delta" and scene.steps(run):
+        if event.event == "thread.run.step.delta":
+            # It is stored when the model has said all of it: then its code runs.
+            eventually(lambda: scene.steps(run))
             scene.runs.cancel(run.id, thread_id=scene.thread.id)
             break
     names = [event.event for event in stream]
