@@ -71,6 +71,9 @@ async def test_what_is_known_is_told_from_what_is_not(store: Store) -> None:
     asked = [known[0].id, "file-x", 'file-"quoted"', known[2].id, known[0].id]
     assert await store.known_files(asked) == {known[0].id, known[2].id}
     assert await store.known_files([]) == set()
+    found = await store.find_files(asked)
+    assert sorted(found, key=lambda file: file.id) == sorted((known[0], known[2]), key=lambda file: file.id)
+    assert await store.find_files([]) == []
 
 
 async def test_expired_files_are_told_from_the_longest_expired_on(store: Store) -> None:

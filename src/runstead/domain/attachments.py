@@ -26,6 +26,15 @@ def named_files(body: CreateMessage, at: str = "") -> list[tuple[str, str]]:
     return images + attached
 
 
+def named_for_search(body: CreateMessage, at: str = "") -> list[tuple[str, str]]:
+    """Those of them that are for file search and nothing else: code could do something with any file."""
+    return [
+        (each.file_id, f"{at}attachments[{i}].file_id")
+        for i, each in enumerate(body.attachments or ())
+        if {tool.type for tool in each.tools} == {"file_search"}
+    ]
+
+
 def has_attachments(messages: Iterable[Message]) -> bool:
     """Whether a thread is changed by these messages."""
     return any(attachment.tools for message in messages for attachment in message.attachments)

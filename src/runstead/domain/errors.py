@@ -7,6 +7,7 @@ RunsteadError
 │   │   ├── NoVectorStore
 │   │   └── NotInStore
 │   ├── UnknownFile           a file or store id in a body that leads nowhere
+│   ├── NotSearchable
 │   ├── StoreFull
 │   ├── ThreadHasActiveRun    two wordings of one lock
 │   ├── ThreadLocked
@@ -26,7 +27,7 @@ RunsteadError
 └── Unavailable               the store cannot answer now
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal
 
 from runstead.wire.runs import ErrorCode, RunStatus
@@ -87,6 +88,18 @@ class UnknownFile(InvalidRequest):
 
     def __init__(self, kind: str, id: str, param: str) -> None:
         super().__init__(f"No such {kind} object: {shown(id)}", param=param)
+
+
+class NotSearchable(InvalidRequest):
+    """A file was attached for file search alone, and its name says that there is no text in it."""
+
+    def __init__(self, extension: str, formats: Iterable[str], param: str) -> None:
+        super().__init__(
+            f"Files with extensions [.{extension}] are not supported for retrieval. "
+            f"Supported file types include: [{', '.join(f'.{each}' for each in formats)}]",
+            param=param,
+            code="unsupported_file",
+        )
 
 
 class StoreFull(InvalidRequest):

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from runstead.domain.errors import NotFound, UnknownFile, WrongPrefix
+from runstead.domain import formats
+from runstead.domain.errors import NotFound, NotSearchable, UnknownFile, WrongPrefix
 from runstead.http.api import Api
-from runstead.wire.base import VectorStoreId
+from runstead.wire.base import FileId, VectorStoreId
 from runstead.wire.vector_stores import VectorStore
 
 Named = Sequence[tuple[str, str]]
@@ -27,6 +28,17 @@ async def require_files(api: Api, named: Named) -> None:
     for id, param in named:
         if id not in known:
             raise UnknownFile("File", id, param)
+
+
+async def require_searchable(api: Api, named: Named) -> None:
+    """Raises NotSearchable for files whose names say that there is no text in them."""
+    if not named:
+        return
+    names = {file.id: file.filename for file in await api.store.find_files(id for id, _ in named)}
+    for id, param in named:
+        extension = formats.extension(names.get(FileId(id), ""))
+        if extension in formats.NEVER_TEXT:
+            raise NotSearchable(extension, formats.FORMATS, param)
 
 
 async def require_vector_store(api: Api, id: str, param: str) -> VectorStore:

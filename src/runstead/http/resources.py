@@ -10,7 +10,7 @@ from runstead.domain.errors import NotFound
 from runstead.domain.resources import Resolved
 from runstead.domain.vector_stores import has_expired
 from runstead.http.api import Api
-from runstead.http.known_ids import in_list, require_files, require_vector_store
+from runstead.http.known_ids import in_list, require_files, require_searchable, require_vector_store
 from runstead.wire.base import VectorStoreId
 from runstead.wire.messages import CreateMessage, Message
 from runstead.wire.threads import Thread
@@ -50,9 +50,11 @@ async def resolve_change(api: Api, given: ResourcesChange | None | UnsetType) ->
 
 
 async def require_named(api: Api, bodies: Sequence[CreateMessage], at: Sequence[str]) -> None:
-    """Raises UnknownFile and WrongPrefix for the files that messages name."""
-    await require_files(
-        api, [named for body, place in zip(bodies, at, strict=True) for named in attachments.named_files(body, place)]
+    """Raises UnknownFile and WrongPrefix for the files that messages name, and NotSearchable."""
+    places = list(zip(bodies, at, strict=True))
+    await require_files(api, [named for body, place in places for named in attachments.named_files(body, place)])
+    await require_searchable(
+        api, [named for body, place in places for named in attachments.named_for_search(body, place)]
     )
 
 

@@ -156,6 +156,9 @@ class Store(Protocol):
     async def known_files(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that are files."""
 
+    async def find_files(self, ids: Iterable[str]) -> list[File]:
+        """Those of these files that are there, in any order."""
+
     async def expired_files(self, now: float, limit: int) -> list[File]:
         """Files whose time is over, the longest expired first."""
 

@@ -35,6 +35,10 @@ class FileReads(Asking):
         wanted = encode(list(dict.fromkeys(ids))).decode()
         return {row[0] for row in await self.all_rows(statements.KNOWN_FILES, {"ids": wanted})}
 
+    async def find_files(self, ids: Iterable[str]) -> list[File]:
+        wanted = encode(list(dict.fromkeys(ids))).decode()
+        return [file_rows.decode_file(row[0]) for row in await self.all_rows(statements.FIND_FILES, {"ids": wanted})]
+
     async def expired_files(self, now: float, limit: int) -> list[File]:
         found = await self.all_rows(statements.EXPIRED_FILES, {"now": now, "limit": limit})
         return [file_rows.decode_file(row[0]) for row in found]

@@ -45,6 +45,7 @@ INSERT INTO files (id, purpose, expires_at, body) VALUES (:id, :purpose, :expire
 GET_FILE: Final = "SELECT body FROM files WHERE id = :id"
 DELETE_FILE: Final = "DELETE FROM files WHERE id = :id"
 KNOWN_FILES: Final = "SELECT id FROM files WHERE id IN (SELECT value FROM json_each(:ids))"
+FIND_FILES: Final = "SELECT body FROM files WHERE id IN (SELECT value FROM json_each(:ids))"
 EXPIRED_FILES: Final = "SELECT body FROM files WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit"
 REMEMBER_FILE: Final = _remembering("SELECT 'files', id, seq, :deleted_at FROM files WHERE id = :id")
 REMEMBER_FILE_IN_STORES: Final = _remembering(

@@ -45,6 +45,7 @@ _SPELLED: Final = {
         "item.value ->> '{}'", "jsonb_array_elements(:files::jsonb)"
     ),
     file_statements.KNOWN_FILES: f"SELECT id FROM files WHERE id = {_ANY_OF_THE_IDS}",  # noqa: S608
+    file_statements.FIND_FILES: f"SELECT body FROM files WHERE id = {_ANY_OF_THE_IDS}",  # noqa: S608
     statements.FIND_CODE_SESSIONS: f"""
 SELECT thread_id, owner, generation, lease_until FROM code_sessions WHERE thread_id = {_ANY_OF_THE_IDS}
 """,  # noqa: S608

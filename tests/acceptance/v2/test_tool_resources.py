@@ -209,6 +209,21 @@ def test_files_of_messages_that_are_not_there_are_refused_by_their_place(client,
     assert scene.run().status == "completed"
 
 
+def test_a_picture_is_not_attached_for_search_alone(client, scene) -> None:
+    picture = client.files.create(file=("Drawing.PNG", b"\x89PNG\r\n"), purpose="assistants").id
+    text = client.files.create(file=("notes.zig", b"text all the same"), purpose="assistants").id
+    for_search = {"role": "user", "content": "a", "attachments": [{"file_id": picture, "tools": [SEARCH]}]}
+    send = client.beta.threads.messages.create
+
+    refused = refusal(send, scene.thread.id, **for_search)
+
+    assert refused.message.startswith("Files with extensions [.png] are not supported for retrieval. Supported file types")
+    assert (refused.param, refused.code) == ("attachments[0].file_id", "unsupported_file")
+    assert refusal(client.beta.threads.create, messages=[for_search]).param == "messages[0].attachments[0].file_id"
+    for attachment in ({"file_id": picture, "tools": [SEARCH, CODE]}, {"file_id": text, "tools": [SEARCH]}):
+        send(scene.thread.id, role="user", content="b", attachments=[attachment])
+
+
 def test_limits(client, model) -> None:
     file = a_file(client).id
     create = client.beta.assistants.create
