@@ -1,111 +1,17 @@
 """Which node runs the code of a thread: the one that has its variables while it lives and has room, and nobody is misled."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import cast
-
 import pytest
 from msgspec import structs
 
 from runstead.domain.errors import Unavailable
-from runstead.executor.worker import LeaseTimes, Worker
-from runstead.ports import CodeFile, CodeOutcome, Sandbox, Store
-from runstead.tools import code_interpreter, code_sessions, file_search
 from runstead.tools.code_interpreter import STARTED_ANEW
-from runstead.tools.toolbox import Toolbox
-from runstead.wire.runs import Run
-from tests.contract.engine.test_builtin_tools import code, outputs_told
+from tests.contract.engine.coding import a_run, told, two_nodes, where
+from tests.contract.engine.test_builtin_tools import code
 from tests.contract.engine.virtual_time import in_virtual_time, the_loop
-from tests.contract.engine.world import BUILTIN, LEASE_FOR, Node, World, a_world, saying, using
+from tests.contract.engine.world import BUILTIN, LEASE_FOR, using
 
 RENEWED = LEASE_FOR / 3 + 0.1
 """Seconds within which a node has renewed its leases once."""
-
-
-class Memory:
-    """Sessions that know nothing but the code that was run in them, and print it."""
-
-    def __init__(self) -> None:
-        self.sessions: dict[str, list[str]] = {}
-
-    async def run(self, thread_id: str, code: str, files: Sequence[CodeFile], *, timeout: float) -> CodeOutcome:
-        is_fresh = thread_id not in self.sessions
-        known = self.sessions.setdefault(thread_id, [])
-        logs = f"knows {known}"
-        known.append(code)
-        return CodeOutcome(logs, is_fresh=is_fresh)
-
-    def threads(self) -> frozenset[str]:
-        return frozenset(self.sessions)
-
-    async def release(self, thread_id: str) -> None:
-        self.sessions.pop(thread_id, None)
-
-    def paths(self, files: Sequence[CodeFile]) -> list[str]:
-        return [file.name for file in files]
-
-    async def describe(self) -> str:
-        return "Python"
-
-
-class CodingNode(Node):
-    """A node with a sandbox of its own, and others beside it."""
-
-    def __init__(self, world: World, name: str, capacity: int) -> None:
-        super().__init__(world, name, capacity)
-        self.memory = Memory()
-        self.sessions = code_sessions.CodeSessions(
-            cast("Sandbox", self.memory),
-            cast("Store", self.line),
-            self.journal,
-            world.clock,
-            owner=name,
-            lease_for=LEASE_FOR,
-        )
-        coding = code_interpreter.CodeInterpreterTool(
-            cast("Sandbox", self.memory), world.files, timeout=60.0, sessions=self.sessions
-        )
-        toolbox = Toolbox(code_interpreter=coding, file_search=file_search.FileSearchTool(world.library))
-        self.worker = Worker(
-            structs.replace(self.worker.tools, toolbox=toolbox),
-            owner=name,
-            capacity=capacity,
-            times=LeaseTimes.of(LEASE_FOR),
-            has_peers=True,
-        )
-
-    def start(self) -> None:
-        super().start()
-        self.loops.append(the_loop().create_task(self.sessions.keep()))
-
-
-@asynccontextmanager
-async def two_nodes(capacity: int = 100) -> AsyncIterator[tuple[World, CodingNode, CodingNode]]:
-    async with a_world(nodes=0) as world:
-        nodes = [CodingNode(world, name, capacity) for name in ("w1", "w2")]
-        for node in nodes:
-            world.nodes.append(node)
-            node.start()
-        yield world, nodes[0], nodes[1]
-
-
-async def a_run(world: World, node: Node | None, source: str, before: Run | None = None) -> Run:
-    """A run that was created on a node, or where nobody executes, and calls code once."""
-    world.seats_on = node
-    world.model.will(using(code(f"call_{source}", source)), saying("Done."))
-    return await world.create_run(before.thread_id if before else None, assistant_id=BUILTIN)
-
-
-async def told(world: World, run: Run) -> str:
-    """What the model was told of its code, once the run is done."""
-    assert await world.rested(run) == "completed"
-    return str(outputs_told(world)[-1])
-
-
-async def where(world: World, run: Run) -> tuple[str | None, int] | None:
-    """The owner and the generation that are noted of the session of a run's thread."""
-    session = (await world.store.find_code_sessions([run.thread_id])).get(run.thread_id)
-    return None if session is None else (session.owner, session.generation)
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -231,6 +137,31 @@ async def test_a_session_that_others_came_after_is_not_used_again():
         assert await told(world, await a_run(world, first, "c", run)) == f"{STARTED_ANEW}\nknows []"
         assert first.memory.sessions == {run.thread_id: ["c"]}
         assert await where(world, run) == ("w1", 3)
+
+
+@in_virtual_time
+async def test_nor_is_it_used_where_the_answer_was_lost_that_told_so():
+    async with two_nodes() as (world, first, second):
+        run = await a_run(world, first, "a")
+        assert await told(world, run) == "knows []"
+        first.line.is_down = True
+        await world.pass_time(LEASE_FOR + 0.1)
+        assert await told(world, await a_run(world, second, "b", run)) == f"{STARTED_ANEW}\nknows []"
+        await second.drain()
+        await second.sessions.leave()
+        first.line.is_down = False
+        gate = world.model.will_stop_at_a_gate(then=using(code("call_c", "c")))
+        world.seats_on = first
+        later = await world.create_run(run.thread_id, assistant_id=BUILTIN)
+        await gate.reached.wait()
+
+        first.line.loses_answers = 1
+        with pytest.raises(Unavailable):
+            async with first.sessions.at_home(await world.record(later)):
+                raise AssertionError("it does not know")
+        gate.opened.set()
+
+        assert await told(world, later) == f"{STARTED_ANEW}\nknows []"
 
 
 @in_virtual_time
