@@ -32,6 +32,19 @@ const WEATHER = {
   },
 };
 
+// Leaves a file, says its link, and shows the smallest picture as notebooks show one.
+const CODE = `
+class Dot:
+    def _repr_png_(self):
+        return bytes.fromhex(
+            "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
+            "3a7e9b550000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
+        )
+open("/mnt/data/out.csv", "w").write("a,b")
+print("sandbox:/mnt/data/out.csv")
+Dot()
+`;
+
 class Missing extends Error {}
 
 const scene = async (said = "Hello", assistant = {}) => [
@@ -135,6 +148,24 @@ const checks = {
     assert.equal(heard.events.at(-1), "thread.run.requires_action");
   },
 
+  async "runs.stream tells of code and its picture"() {
+    const said = `call code_interpreter ${JSON.stringify({ code: CODE })}`;
+    const [assistant, thread] = await scene(said, { tools: [{ type: "code_interpreter" }] });
+    const heard = { input: "", pictures: [] };
+    const stream = (runs.stream ?? runs.createAndStream).call(runs, thread.id, { assistant_id: assistant.id });
+    stream.on("toolCallDelta", (delta) => (heard.input += delta.code_interpreter.input ?? ""));
+    stream.on("imageFileDone", (image) => heard.pictures.push(image.file_id));
+    const run = await stream.finalRun();
+    if (run.last_error?.message.includes("code_interpreter is not available")) throw new Missing(run.last_error.message);
+    assert.equal(run.status, "completed");
+    const [text, picture] = (await messages.list(thread.id)).data[0].content;
+    assert.equal(heard.input, CODE);
+    assert.deepEqual(heard.pictures, [picture.image_file.file_id]);
+    const link = text.text.annotations[0];
+    assert.equal(link.type, "file_path");
+    assert.equal(await (await client.files.content(link.file_path.file_id)).text(), "a,b");
+  },
+
   async "a stream creates its thread"() {
     const [assistant] = await scene();
     const events = await threads.createAndRun({
@@ -196,6 +227,18 @@ const checks = {
     const files = [await toFile(Buffer.from("Oslo is cold."), "notes.txt")];
     const batch = await stores.fileBatches.uploadAndPoll(store.id, { files });
     assert.deepEqual([batch.status, batch.file_counts.completed], ["completed", 1]);
+    const file = () => toFile(Buffer.from("Rome is warm."), "more.txt");
+    const [third, fourth] = [
+      await client.files.create({ file: await file(), purpose: "assistants" }),
+      await client.files.create({ file: await file(), purpose: "assistants" }),
+    ];
+    const read = [
+      await stores.files.createAndPoll(store.id, { file_id: third.id }),
+      await stores.files.uploadAndPoll(store.id, await file()),
+      await stores.files.poll(store.id, (await stores.files.upload(store.id, await file())).id),
+      await stores.fileBatches.createAndPoll(store.id, { file_ids: [fourth.id] }),
+    ];
+    assert.deepEqual(read.map((each) => each.status), Array(4).fill("completed"));
     assert((await remove(stores, store.id)).deleted);
   },
 };

@@ -5,6 +5,7 @@ What a client does not have is skipped by name: the first ones had no helpers.
 """
 
 import asyncio
+import json
 import sys
 import time
 import warnings
@@ -30,6 +31,18 @@ WEATHER: Any = {
 CALL = 'call get_weather {"city": "Oslo"}'
 SLOW = "paced-50-400"
 """A model that speaks for twenty seconds, unless it is interrupted."""
+CODE = """
+class Dot:
+    def _repr_png_(self):
+        return bytes.fromhex(
+            "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
+            "3a7e9b550000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
+        )
+open("/mnt/data/out.csv", "w").write("a,b")
+print("sandbox:/mnt/data/out.csv")
+Dot()
+"""
+"""Leaves a file, says its link, and shows the smallest picture as notebooks show one."""
 
 
 def helper(owner: Any, name: str) -> Callable[..., Any]:
@@ -59,6 +72,14 @@ def polled(client: Any, run: Any, *, until: set[str] = ENDED | {"requires_action
         assert time.monotonic() < deadline, f"still {run.status}"
         time.sleep(0.05)
         run = client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+    return run
+
+
+def working(run: Any) -> Any:
+    """The run, unless the server says that it runs no code."""
+    if run.status == "failed" and "code_interpreter is not available" in run.last_error.message:
+        raise Missing(run.last_error.message)
+    assert run.status == "completed", run
     return run
 
 
@@ -160,6 +181,51 @@ def events_are_read_as_they_come(client: Any) -> None:
     words = [event.data.delta.content[0].text.value for event in events if event.event == "thread.message.delta"]
     assert "".join(words) == "Echo: One two three"
     assert events[-1].event == "thread.run.completed"
+    made, thread = scene(client, "Four five")
+    with client.beta.threads.runs.create_and_stream(thread_id=thread.id, assistant_id=made.id) as stream:
+        assert "".join(stream.text_deltas) == "Echo: Four five"
+
+
+@check
+def code_leaves_logs_a_picture_and_a_file(client: Any) -> None:
+    asked = f"call code_interpreter {json.dumps({'code': CODE})}"
+    run = working(polled(client, start(client, asked, tools=[{"type": "code_interpreter"}])))
+    steps = client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc").data
+    [call] = steps[0].step_details.tool_calls
+    log, shown = call.code_interpreter.outputs
+    assert (call.code_interpreter.input, log.logs.strip()) == (CODE, "sandbox:/mnt/data/out.csv")
+    text, picture = client.beta.threads.messages.list(thread_id=run.thread_id).data[0].content
+    assert picture.image_file.file_id == shown.image.file_id
+    link = text.text.annotations[0]
+    assert (link.type, client.files.retrieve(link.file_path.file_id).filename) == ("file_path", "out.csv")
+    assert client.files.content(link.file_path.file_id).read() == b"a,b"
+
+
+@check
+def an_event_handler_hears_of_code_and_its_picture(client: Any) -> None:
+    helper(openai, "AssistantEventHandler")
+
+    class Handler(openai.AssistantEventHandler):
+        def __init__(self) -> None:
+            super().__init__()
+            self.input = ""
+            self.pictures: list[str] = []
+
+        def on_tool_call_delta(self, delta: Any, snapshot: Any) -> None:
+            self.input += delta.code_interpreter.input or ""
+
+        def on_image_file_done(self, image_file: Any) -> None:
+            self.pictures.append(image_file.file_id)
+
+    asked = f"call code_interpreter {json.dumps({'code': CODE})}"
+    made, thread = scene(client, asked, tools=[{"type": "code_interpreter"}])
+    handler = Handler()
+    with client.beta.threads.runs.stream(thread_id=thread.id, assistant_id=made.id, event_handler=handler) as stream:
+        stream.until_done()
+    working(stream.current_run)
+    [message] = stream.get_final_messages()
+    assert handler.input == CODE
+    assert handler.pictures == [message.content[1].image_file.file_id]
 
 
 @check
@@ -246,6 +312,34 @@ def the_async_client_does_the_same(client: Any) -> None:
 
 
 @check
+def an_async_handler_hears_text(client: Any) -> None:
+    helper(openai, "AsyncAssistantEventHandler")
+
+    class Handler(openai.AsyncAssistantEventHandler):
+        text = ""
+
+        async def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+            self.text += delta.value
+
+    async def drive() -> str:
+        handler = Handler()
+        async with AsyncOpenAI() as other:
+            made, thread = scene(client, "Polled")
+            polled = await other.beta.threads.runs.create_and_poll(
+                thread_id=thread.id, assistant_id=made.id, poll_interval_ms=20
+            )
+            assert polled.status == "completed"
+            made, thread = scene(client, "Async")
+            async with other.beta.threads.runs.stream(
+                thread_id=thread.id, assistant_id=made.id, event_handler=handler
+            ) as stream:
+                await stream.until_done()
+        return handler.text
+
+    assert asyncio.run(drive()) == "Echo: Async"
+
+
+@check
 def files_are_uploaded_and_read_back(client: Any) -> None:
     try:
         made = client.files.create(file=("notes.txt", b"Oslo is cold."), purpose="assistants")
@@ -270,6 +364,12 @@ def a_batch_of_files_is_uploaded_and_polled(client: Any) -> None:
     file = stores.files.upload_and_poll(vector_store_id=store.id, file=("more.txt", b"Rome is warm."))
     assert file.status == "completed"
     assert len(list(stores.files.list(store.id))) == 2
+    third, fourth = (client.files.create(file=("third.txt", b"Paris"), purpose="assistants") for _ in range(2))
+    assert stores.files.create_and_poll(vector_store_id=store.id, file_id=third.id).status == "completed"
+    uploaded = stores.files.upload(vector_store_id=store.id, file=("fifth.txt", b"Bern"))
+    assert stores.files.poll(uploaded.id, vector_store_id=store.id).status == "completed"
+    batch = stores.file_batches.create_and_poll(vector_store_id=store.id, file_ids=[fourth.id])
+    assert stores.file_batches.poll(batch.id, vector_store_id=store.id).status == "completed"
     assert stores.delete(store.id).deleted
 
 
