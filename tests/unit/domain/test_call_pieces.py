@@ -1,7 +1,6 @@
 """Every odd way in which servers split, number and name tool calls, and the plain calls they become."""
 
 import json
-import time
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
@@ -16,6 +15,7 @@ from runstead.domain.builtin import BuiltinKind
 from runstead.domain.call_pieces import CallPieces
 from runstead.wire.chat import ChunkToolCall
 from runstead.wire.run_steps import FunctionToolCall
+from tests.unit.domain.growth import grows_in_step
 from tests.unit.domain.making import piece
 from tests.unit.domain.stream_rules import accumulate
 
@@ -212,23 +212,17 @@ FLOODS = {
 }
 
 
-def taking(flood):
-    """What was collected, and the seconds of this process that it took."""
-    collected = CallPieces((), lambda index: f"ours_{index}")
-    began = time.process_time()
+def collected(flood):
+    pieces = CallPieces((), lambda index: f"ours_{index}")
     for one in flood:
-        collected.take(one)
-    return collected, time.process_time() - began
+        pieces.take(one)
+    return pieces
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 def test_a_flood_of_pieces_takes_no_longer_than_it_is_long(flood):
-    _, little = taking(flood[: MANY // 10])
-    collected, all_of_it = taking(flood)
-
-    # Ten times as many take about ten times as long, and would take a hundred times if each looked at all before it.
-    assert all_of_it < 40 * little
-    assert sum(len(call.function.arguments) for call in as_functions(collected)) == sum(
+    assert grows_in_step(lambda: collected(flood[: MANY // 10]), lambda: collected(flood))
+    assert sum(len(call.function.arguments) for call in as_functions(collected(flood))) == sum(
         len(one.function.arguments) for one in flood
     )
 
