@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import gc
+import math
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import structlog
 import uvicorn
@@ -20,9 +22,12 @@ from runstead.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 2_048
 LAST_SECONDS = 2.0
 """Of a stop's time, what is left for answers to be sent and files to be closed."""
+ONE_WISH = 1.0
+"""Seconds within which several signals mean one: a terminal tells a whole group, and a wrapper passes on what it hears."""
 LAST_WORDS = 0.5
 """Of those, what readers have to take the last that they are told."""
 
@@ -61,7 +66,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, bound: socket.socket, host: str, *, role: app.Role, on_start: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises what app.running raises at the start."""
+    """Serve until SIGTERM or SIGINT, then drain; a second one shortens that. Raises what app.running raises."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(settings, bound, host, role, on_start))
@@ -72,14 +77,9 @@ def serve(settings: Settings, bound: socket.socket, host: str, *, role: app.Role
 async def _serve(
     settings: Settings, bound: socket.socket, host: str, role: app.Role, on_start: Callable[[], None]
 ) -> None:
-    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    serving_task = asyncio.current_task()
-    assert serving_task is not None
-    # Until there is something to drain: a start may wait long for others.
-    _on_stop_signals(serving_task.cancel)
-    async with app.running(settings, bound_host=host, role=role) as node:
-        _on_stop_signals(stopping.set)
+    async with _Signals() as signals, app.running(settings, bound_host=host, role=role) as node:
+        signals.has_started()
         config = uvicorn.Config(
             node.asgi,
             http=Connection,
@@ -94,7 +94,8 @@ async def _serve(
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[bound]))
-        stop = asyncio.create_task(stopping.wait())
+        stop = asyncio.create_task(signals.stop.wait())
+        haste = asyncio.create_task(signals.haste.wait())
         # What was built so far lives as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
@@ -108,14 +109,22 @@ async def _serve(
         node.worker.stop_taking()
         server.should_exit = True
         time_left = max(0.0, settings.drain_for - LAST_SECONDS)
-        if node.is_alone:
-            await node.worker.drain(time_left, finish_for=time_left / 2)
-        else:
-            # Others go on with the runs at once, and this node tells its readers for as long as it may.
-            await node.worker.drain(time_left, finish_for=0.0)
-            await asyncio.wait((serving,), timeout=max(0.0, speaks_until - loop.time()))
+        # Where there are others they go on with the runs at once.
+        finish_for = time_left / 2 if node.is_alone else 0.0
+        draining = asyncio.create_task(node.worker.drain(time_left, finish_for=finish_for))
+        await asyncio.wait((draining, haste), return_when=asyncio.FIRST_COMPLETED)
+        if haste.done():
+            log.info("stopping at once", runs=len(node.worker.drivers))
+            await node.worker.drain(min(time_left, LAST_SECONDS), finish_for=0.0)
+        await draining
+        if not node.is_alone:
+            # This node tells its readers what others do for as long as it may.
+            time_left = max(0.0, speaks_until - loop.time())
+            await asyncio.wait((serving, haste), timeout=time_left, return_when=asyncio.FIRST_COMPLETED)
         node.bus.stop()
-        await asyncio.wait((serving,), timeout=max(0.0, speaks_until - loop.time()) + LAST_WORDS)
+        time_left = max(0.0, speaks_until - loop.time())
+        await asyncio.wait((serving, haste), timeout=time_left, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((serving,), timeout=LAST_WORDS)
         for connection in list(server.server_state.connections):
             # Whoever has not sent its request or read its answer by now is not waited for.
             connection.transport.abort()
@@ -124,15 +133,47 @@ async def _serve(
             # Nor is who waits for a store that does not answer.
             request.cancel()
         await serving
-        stop.cancel()
-        checking.cancel()
-        await asyncio.gather(stop, checking, return_exceptions=True)
+        for task in (stop, haste, checking):
+            task.cancel()
+        await asyncio.gather(stop, haste, checking, return_exceptions=True)
     log.info("stopped")
 
 
-def _on_stop_signals(do: Callable[[], object]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, do)
+class _Signals:
+    """What whoever sends SIGTERM or SIGINT wants: a stop in order, and with one that comes later, at once."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.haste = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._starting = asyncio.current_task()
+        self._hasty_from = math.inf
+
+    async def __aenter__(self) -> Self:
+        for number in STOP_SIGNALS:
+            # Not the loop's own: those are gone for a moment before a process can say that it ignores them.
+            signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(self._came))
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        """The stop was in order and says so, whatever comes while the process ends."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def has_started(self) -> None:
+        """From now on there is something to drain. A start may wait long for others, and is given up at once."""
+        self._starting = None
+
+    def _came(self) -> None:
+        now = self._loop.time()
+        if self.stop.is_set():
+            if now >= self._hasty_from:
+                self.haste.set()
+            return
+        self._hasty_from = now + ONE_WISH
+        self.stop.set()
+        if self._starting is not None:
+            self._starting.cancel()
 
 
 async def _check(model: Model) -> None:

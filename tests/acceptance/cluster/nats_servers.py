@@ -10,6 +10,7 @@ from typing import Self
 
 import nats
 from nats.errors import Error
+from nats.js.api import ClusterInfo
 
 from tests.acceptance.waiting import eventually
 from tests.contract.bus.nats_server import NatsServer
@@ -55,13 +56,21 @@ class NatsServers:
         name = asyncio.run(self._leader(stream))
         self.servers[int(name.removeprefix("s"))].kill()
 
+    def copies(self, stream: str) -> int:
+        """On how many servers a stream is kept."""
+        return 1 + len(asyncio.run(self._cluster_of(stream)).replicas or [])
+
     async def _leader(self, stream: str) -> str:
+        leader = (await self._cluster_of(stream)).leader
+        assert leader is not None
+        return leader
+
+    async def _cluster_of(self, stream: str) -> ClusterInfo:
         client = await nats.connect(self.servers[0].url)
         info = await client.jetstream().stream_info(stream)
         await client.close()
         assert info.cluster is not None
-        assert info.cluster.leader is not None
-        return info.cluster.leader
+        return info.cluster
 
     async def _is_led(self) -> bool:
         try:

@@ -132,6 +132,7 @@ def servers(tmp_path: Path) -> Iterator[NatsServers]:
 def test_the_leader_of_a_nats_cluster_is_killed(cluster: Cluster, servers: NatsServers):
     shared = {"RUNSTEAD_NATS_URL": servers.url, "RUNSTEAD_NATS_REPLICAS": "3"}
     load = Load([cluster.node(**SHORT, **shared), cluster.node(**SHORT, **shared)])
+    assert servers.copies("runstead_offers_1") == servers.copies("runstead_events_1") == 3
     with load.going():
         load.more(6)
         servers.kill_leader("runstead_events_1")

@@ -91,6 +91,31 @@ def test_a_run_without_an_end_is_handed_back_in_time_and_goes_on_at_the_next_sta
     assert after.said() == ["Hello", "one two three"]
 
 
+@pytest.mark.parametrize("how", SIGNALS)
+def test_a_second_signal_ends_the_waiting_in_order(starter: Starter, model: Model, how):
+    server = starter(RUNSTEAD_DRAIN_FOR="60")
+    drama = Drama.open(Api(server.url), model)
+    model.will(text("one two three", hold_before=2), text("one two three"))
+    run = drama.start()["id"]
+    model.wait(held=1)
+    with Raw(server.url) as half_said:
+        half_said.send(b"POST /v1/threads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+        server.process.send_signal(how)
+        eventually(lambda: is_ready(drama.api), lambda ready: not ready)
+        assert server.process.poll() is None
+
+        began = time.monotonic()
+        while server.process.poll() is None:
+            server.process.send_signal(how)
+
+        assert exit_status(server) == 0
+        # Less than half of its time: nothing but the signal can have been the reason.
+        assert time.monotonic() - began < 25
+    assert server.complaints == []
+    after = drama.at(Api(starter().url))
+    assert after.ended(run)["status"] == "completed"
+
+
 def test_being_handed_back_never_counts_against_a_run(starter: Starter, model: Model):
     drama = Drama.open(Api(starter().url), model)
     model.will(text("one two three", hold_before=2), repeat=True)
@@ -192,7 +217,7 @@ def test_a_run_that_waits_for_its_client_is_left_as_it_is(starter: Starter, mode
 
 
 @pytest.mark.parametrize("second", SIGNALS)
-def test_a_second_signal_changes_nothing(starter: Starter, model: Model, second):
+def test_signals_that_come_together_are_one(starter: Starter, model: Model, second):
     server = starter(RUNSTEAD_DRAIN_FOR="15")
     drama = Drama.open(Api(server.url), model)
     model.will(text("one two three", hold_before=2))
