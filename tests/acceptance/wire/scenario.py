@@ -6,11 +6,12 @@ from collections import defaultdict
 from typing import Any
 
 from tests.acceptance.scripted import Json, Model, call, calls, text
+from tests.acceptance.wire.forms import upload
 from tests.acceptance.wire.talk import RESTING, Api
 
 FUNCTION: Json = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
 SEARCH = {"v1": {"type": "retrieval"}, "v2": {"type": "file_search"}}
-ID = re.compile(r"\b(asst|thread|run|step|msg|call)_[A-Za-z0-9]{8,}\b")
+ID = re.compile(r"\b(asst_|thread_|run_|step_|msg_|call_|vs_|file-)[A-Za-z0-9]{8,}\b")
 
 Told = list[tuple[str, Any]]
 
@@ -37,6 +38,8 @@ class Play:
         self._call_a_function(body)
         self._cut_an_answer(body)
         self._fail(body)
+        self._cancel(body)
+        self._search(body)
         self._told.append(("messages", self._api.get(f"{self._thread}/messages")))
         self._told.append(("runs", self._api.get(f"{self._thread}/runs")))
         self._told.append(("thread deleted", self._api.delete(self._thread)))
@@ -69,6 +72,29 @@ class Play:
             run = self._api.get(f"{self._thread}/runs/{run['id']}?wait=10")
         self._told.append(("failed", run))
 
+    def _cancel(self, body: Json) -> None:
+        self._model.will(text("Never to be finished", hold_before=2))
+        with self._api.stream(f"{self._thread}/runs", body) as stream:
+            stream.until("thread.message.delta")
+            [run, *_] = self._api.get(f"{self._thread}/runs")["data"]
+            self._told.append(("cancelling", self._api.post(f"{self._thread}/runs/{run['id']}/cancel")["status"]))
+            stream.rest()
+        self._told += [(f"cancelled: {event.name}", event.json) for event in stream.seen if event.name != "done"]
+
+    def _search(self, body: Json) -> None:
+        """In a thread of its own, whose file comes with a message."""
+        tool = SEARCH[self._wire]
+        self._api.post(f"/assistants/{body['assistant_id']}", {"tools": [tool]})
+        file = upload(self._api, b"Oslo is cold in winter.", b"notes.txt")
+        named: Json = {"v1": {"file_ids": [file]}, "v2": {"attachments": [{"file_id": file, "tools": [tool]}]}}
+        message = {"role": "user", "content": "Is it cold?", **named[self._wire]}
+        self._model.will(calls(call("file_search", '{"query": "winter in Oslo"}')), text("It is【0:0†source】."))
+        last = self._stream("searched", "/threads/runs", {**body, "thread": {"messages": [message]}})
+        run = f"/threads/{last['thread_id']}/runs/{last['id']}"
+        self._told.append(("steps of the search", self._api.get(f"{run}/steps")))
+        self._told.append(("messages of the search", self._api.get(f"/threads/{last['thread_id']}/messages")))
+        self._api.delete(f"/threads/{last['thread_id']}")
+
     def _post(self, told_as: str, path: str, **body: Any) -> Json:
         answer = self._api.post(path, body)
         self._told.append((told_as, answer))
@@ -91,7 +117,7 @@ def _normal(told: str) -> str:
     def name(match: re.Match[str]) -> str:
         if match[0] not in names:
             counts[match[1]] += 1
-            names[match[0]] = f"{match[1]}_{counts[match[1]]}"
+            names[match[0]] = f"{match[1]}{counts[match[1]]}"
         return names[match[0]]
 
     return re.sub(r'("\w+_at": )\d{10}\b', r"\g<1>1", ID.sub(name, told))
