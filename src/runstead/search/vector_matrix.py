@@ -91,17 +91,20 @@ class Compared:
     def top(self, allowed: Collection[int] | None, depth: int) -> Listed:
         """The closest chunks of the allowed files with their cosines, closest first; None allows all."""
         files = self._files if allowed is None else self._files.intersection(allowed)
-        best = self._best
+        allowed_places = None
         if len(files) < len(self._appended):
-            counts = np.array([file in files for file in self._appended], np.bool_)[self._owners]
-            # No cosine is as low.
-            best, depth = np.where(counts, best, np.float32(-2)), min(depth, int(np.count_nonzero(counts)))
+            allowed_places = np.flatnonzero(
+                np.array([file in files for file in self._appended], np.bool_)[self._owners]
+            )
+        best = self._best if allowed_places is None else self._best[allowed_places]
         depth = min(depth, len(best))
         if not depth:
             return []
         nearest = np.argpartition(best, len(best) - depth)[len(best) - depth :]
-        nearest = nearest[np.lexsort((nearest, -best[nearest]))]
-        return [((self._appended[self._owners[i]], int(self._positions[i])), float(best[i])) for i in nearest]
+        if allowed_places is not None:
+            nearest = allowed_places[nearest]
+        nearest = nearest[np.lexsort((nearest, -self._best[nearest]))]
+        return [((self._appended[self._owners[i]], int(self._positions[i])), float(self._best[i])) for i in nearest]
 
     def cosines(self, keys: Iterable[Key]) -> dict[Key, float]:
         """Of these chunks, as far as they are in the matrix."""
