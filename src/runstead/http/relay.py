@@ -146,6 +146,8 @@ class Relay:
     async def _rebuilt(self) -> Sequence[StreamEvent]:
         said, epoch = await self._stored()
         self._known = Known(said)
+        # What was said before is in the rows, and may be said again: by nodes that do not know what the bus has kept.
+        self._start = max(self._start or UNSAID, (epoch, 0))
         return _as_rebuilt(said, epoch)
 
     async def _withheld(self, known: Known) -> Sequence[StreamEvent]:

@@ -227,6 +227,18 @@ async def test_a_beginning_that_is_announced_after_it_was_rebuilt_is_not_told_ag
     assert as_read(told).messages[play.message.id]["content"][0]["text"]["value"] == "Hello"
 
 
+async def test_what_is_sent_again_from_before_a_rebuilt_beginning_is_not_told(unfinished: Play) -> None:
+    play = unfinished
+    again = [
+        StreamEvent(1, place, f"thread.run.{status}", b"{}")
+        for place, status in enumerate(("queued", "requires_action"))
+    ]
+    told = await told_by(play.relay([LOSS], [again, play.events], after=(0, 0)))
+
+    assert {event.epoch for event in told} == {2}
+    assert told[-1].name == "thread.run.completed"
+
+
 async def test_calls_that_were_rebuilt_are_not_told_again_by_their_pieces(unfinished: Play) -> None:
     play = unfinished
     done = a_call_step(play.record, completed_at=NOW)
