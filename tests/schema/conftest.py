@@ -10,6 +10,11 @@ import pytest
 from scripts.stage import stage
 
 PATIENCE = 30
+EDGE = "edge"
+UPLOAD = (
+    f'--{EDGE}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+    f'--{EDGE}\r\nContent-Disposition: form-data; name="file"; filename="notes.txt"\r\n\r\nOslo is cold.\r\n--{EDGE}--\r\n'
+).encode()
 
 
 class Inhabited:
@@ -29,7 +34,17 @@ class Inhabited:
             "run_id": run["id"],
             "step_id": steps["data"][0]["id"] if steps["data"] else "step_none",
             "model": "scripted",
+            **self._store(),
         }
+
+    def _store(self) -> dict[str, str]:
+        """A vector store with a file in it, in a batch."""
+        file = self._ask(
+            Request(f"{self.url}/v1/files", UPLOAD, {"Content-Type": f"multipart/form-data; boundary={EDGE}"})
+        )
+        store = self.post("/vector_stores", {"name": "notes"})
+        batch = self.post(f"/vector_stores/{store['id']}/file_batches", {"file_ids": [file["id"]]})
+        return {"file_id": file["id"], "vector_store_id": store["id"], "batch_id": batch["id"]}
 
     def post(self, path: str, body: Any) -> Any:
         return self._ask(
