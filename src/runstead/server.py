@@ -111,12 +111,14 @@ async def _serve(
         time_left = max(0.0, settings.drain_for - LAST_SECONDS)
         # Where there are others they go on with the runs at once.
         finish_for = time_left / 2 if node.is_alone else 0.0
+        leaving = asyncio.create_task(_leave(node))
         draining = asyncio.create_task(node.worker.drain(time_left, finish_for=finish_for))
         await asyncio.wait((draining, haste), return_when=asyncio.FIRST_COMPLETED)
         if haste.done():
             log.info("stopping at once", runs=len(node.worker.drivers))
             await node.worker.drain(min(time_left, LAST_SECONDS), finish_for=0.0)
         await draining
+        await leaving
         if not node.is_alone:
             # This node tells its readers what others do for as long as it may.
             time_left = max(0.0, speaks_until - loop.time())
@@ -174,6 +176,12 @@ class _Signals:
         self.stop.set()
         if self._starting is not None:
             self._starting.cancel()
+
+
+async def _leave(node: app.Node) -> None:
+    """Tell other nodes not to wait for what this one has: where there are others, no run goes on here to use it."""
+    if node.code_sessions is not None:
+        await node.code_sessions.leave()
 
 
 async def _check(model: Model) -> None:

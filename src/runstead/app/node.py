@@ -48,6 +48,7 @@ class Node(Struct, frozen=True):
     worker: Worker
     bus: NodeBus
     model: Model
+    code_sessions: CodeSessions | None
     is_alone: bool
 
 
@@ -82,18 +83,17 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         owner, times = f"node_{secrets.token_hex(8)}", LeaseTimes.of(settings.lease_for)
         toolbox = Toolbox()
+        code_sessions: CodeSessions | None = None
         if role != "api":
             sandbox = open_sandbox(settings)
             stack.push_async_callback(sandbox.close)
             session_ends = SessionEnds(sandbox)
             journal.tell(session_ends.committed)
             loops["session ends"] = session_ends.keep
-            code_sessions = None
             if not ground.is_alone:
                 code_sessions = CodeSessions(
                     sandbox, ground.store, journal, ground.clock, owner=owner, lease_for=times.lease_for
                 )
-                stack.push_async_callback(code_sessions.leave)
                 loops["code sessions"] = code_sessions.keep
             files = StoredCodeFiles(ground.store, blobs, journal, ground.clock)
             toolbox = Toolbox(
@@ -160,7 +160,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             tasks = [group.create_task(loop(), name=name) for name, loop in loops.items()]
             try:
                 asgi = _asgi(settings, api, worker, metrics, ground, bound_host, role)
-                yield Node(asgi, worker, ground.bus, model, is_alone=ground.is_alone)
+                yield Node(asgi, worker, ground.bus, model, code_sessions, is_alone=ground.is_alone)
             finally:
                 for task in tasks:
                     task.cancel()

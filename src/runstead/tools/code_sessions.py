@@ -19,7 +19,7 @@ from runstead.journal import Journal
 from runstead.ports import Clock, Sandbox, Store
 from runstead.wire.base import ThreadId
 
-LET_GO_WITHIN = 0.5
+LET_GO_WITHIN = 0.75
 """Seconds a node that stops may take to say that its sessions end; otherwise their leases do."""
 
 log = structlog.get_logger(__name__)
