@@ -18,6 +18,8 @@ class Judge:
         self._events = schemas_of_events(described) if events is None else events
         self._validators: dict[str, Any] = {}
         self.judged: Counter[str] = Counter()
+        self.unknown: list[str] = []
+        """Answers of which the document says nothing, refusals left out: what is not there may be asked for."""
 
     def faults(self, answers: Iterable[Recorded]) -> list[str]:
         """A sentence for each thing in which an answer differs from the document."""
@@ -26,6 +28,7 @@ class Judge:
     def _faults_of(self, answer: Recorded) -> list[str]:
         schema = self._schema_of(answer)
         if schema is None:
+            self.unknown += [str(answer)] if answer.status < 400 else []
             return []
         self.judged["events" if answer.event else "answers"] += 1
         key = str(schema)
