@@ -347,6 +347,17 @@ async def test_unfinished_files_are_told_oldest_first_and_not_while_leased(store
     assert [(each.file.id, each.owner, each.epoch, each.attempts) for each in lapsed] == [(files[0].id, "node-a", 1, 1)]
 
 
+async def test_several_files_of_a_store_are_read_at_once(store: Store) -> None:
+    holder, other, files = a_store(), a_store(), [a_file() for _ in range(3)]
+    await store.commit(store_with(holder, *files[:2]))
+    await store.commit(store_with(other, files[2]))
+    asked = [files[1].id, files[2].id, files[1].id, "file-none"]
+
+    assert await store.find_store_files(holder.id, asked) == [await record(store, holder, files[1])]
+    assert await store.find_store_files(other.id, []) == []
+    assert await store.find_store_files(NOWHERE, asked) == []
+
+
 async def test_unfinished_files_are_counted_whether_leased_or_not(store: Store) -> None:
     holder, files = a_store(), [a_file() for _ in range(3)]
     before = await store.count_unfinished_files()

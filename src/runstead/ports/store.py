@@ -174,6 +174,9 @@ class Store(Protocol):
     async def get_store_file(self, vector_store_id: VectorStoreId, file_id: FileId) -> StoreFileRecord:
         """Raises NotFound for the store, then for the file."""
 
+    async def find_store_files(self, vector_store_id: VectorStoreId, ids: Iterable[str]) -> list[StoreFileRecord]:
+        """Those of these files that are in a store, in any order; none if there is no such store."""
+
     async def page_store_files(
         self, vector_store_id: VectorStoreId, page: PageRequest, status: IngestionStatus | None = None
     ) -> Page[VectorStoreFile]:

@@ -58,6 +58,11 @@ class FileReads(Asking):
         found = await self._in_store(statements.GET_STORE_FILE, NotInStore(file_id, vector_store_id), scope)
         return file_rows.store_file_of(found)
 
+    async def find_store_files(self, vector_store_id: VectorStoreId, ids: Iterable[str]) -> list[StoreFileRecord]:
+        wanted = encode(list(dict.fromkeys(ids))).decode()
+        scope = {"vector_store_id": vector_store_id, "ids": wanted}
+        return [file_rows.store_file_of(row) for row in await self.all_rows(statements.FIND_STORE_FILES, scope)]
+
     async def page_store_files(
         self, vector_store_id: VectorStoreId, page: PageRequest, status: IngestionStatus | None = None
     ) -> Page[VectorStoreFile]:

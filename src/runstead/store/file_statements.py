@@ -132,6 +132,10 @@ SELECT id FROM vector_stores
 GET_STORE_FILE: Final = f"""
 SELECT {STORE_FILE} FROM store_files WHERE vector_store_id = :vector_store_id AND file_id = :file_id
 """  # noqa: S608
+FIND_STORE_FILES: Final = f"""
+SELECT {STORE_FILE} FROM store_files
+ WHERE vector_store_id = :vector_store_id AND file_id IN (SELECT value FROM json_each(:ids))
+"""  # noqa: S608
 # The fence of every ingester's write is in the statement itself; what others may change is not in it.
 REPLACE_STORE_FILE: Final = """
 UPDATE store_files

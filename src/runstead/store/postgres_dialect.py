@@ -46,6 +46,10 @@ _SPELLED: Final = {
     ),
     file_statements.KNOWN_FILES: f"SELECT id FROM files WHERE id = {_ANY_OF_THE_IDS}",  # noqa: S608
     file_statements.FIND_FILES: f"SELECT body FROM files WHERE id = {_ANY_OF_THE_IDS}",  # noqa: S608
+    file_statements.FIND_STORE_FILES: f"""
+SELECT {file_statements.STORE_FILE} FROM store_files
+ WHERE vector_store_id = :vector_store_id AND file_id = {_ANY_OF_THE_IDS}
+""",  # noqa: S608
     statements.FIND_CODE_SESSIONS: f"""
 SELECT thread_id, owner, generation, lease_until FROM code_sessions WHERE thread_id = {_ANY_OF_THE_IDS}
 """,  # noqa: S608

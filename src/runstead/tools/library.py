@@ -15,8 +15,8 @@ from runstead.domain.errors import EmbeddingFailed, NotFound, ToolFailed
 from runstead.domain.file_writes import TouchVectorStore
 from runstead.journal import Journal
 from runstead.ports import Clock, Embedder, FoundPassage, Hit, Index, Query, Ranking, Reranker, Store
-from runstead.wire.base import FileId, VectorStoreId
-from runstead.wire.vector_stores import VectorStore
+from runstead.wire.base import VectorStoreId
+from runstead.wire.vector_stores import VectorStore, VectorStoreFile
 
 LOOKS_EVERY = 0.25
 """Seconds between looks at a store whose files are still being read."""
@@ -148,28 +148,24 @@ class Library:
 
     async def _still_there(self, hits: Sequence[Hit], filter: Filter | None) -> list[Found]:
         """The index follows the rows; what it has not heard of yet is not shown."""
-        known: dict[tuple[str, str], Found | None] = {}
-        found: list[Found] = []
-        for hit in hits:
-            place = (hit.store_id, hit.file_id)
-            if place not in known:
-                known[place] = await self._found(hit, filter)
-            if (first := known[place]) is not None:
-                found.append(Found(hit=hit, filename=first.filename, attributes=first.attributes))
-        return found
+        names = {file.id: file.filename for file in await self._store.find_files(hit.file_id for hit in hits)}
+        shown: dict[tuple[str, str], VectorStoreFile] = {}
+        for store_id in {hit.store_id for hit in hits}:
+            ids = [hit.file_id for hit in hits if hit.store_id == store_id]
+            for record in await self._store.find_store_files(VectorStoreId(store_id), ids):
+                if record.file.id in names and _may_be_shown(record.file, filter):
+                    shown[store_id, record.file.id] = record.file
+        return [
+            Found(hit=hit, filename=names[file.id], attributes=file.attributes)
+            for hit in hits
+            if (file := shown.get((hit.store_id, hit.file_id))) is not None
+        ]
 
-    async def _found(self, hit: Hit, filter: Filter | None) -> Found | None:
-        try:
-            record = await self._store.get_store_file(VectorStoreId(hit.store_id), FileId(hit.file_id))
-            file = await self._store.get_file(FileId(hit.file_id))
-        except NotFound:
-            return None
-        if ingestion.is_hidden(record.file):
-            return None
-        attributes = record.file.attributes
-        if filter is not None and not attribute_filter.matches(filter, attributes):
-            return None
-        return Found(hit=hit, filename=file.filename, attributes=attributes)
+
+def _may_be_shown(file: VectorStoreFile, filter: Filter | None) -> bool:
+    if ingestion.is_hidden(file):
+        return False
+    return filter is None or attribute_filter.matches(filter, file.attributes)
 
 
 async def _reranked(reranker: Reranker, query: str, hits: list[Hit]) -> list[Hit]:
