@@ -99,6 +99,9 @@ class ProcessBus:
         else:
             self._post.events.setdefault(run_id, []).extend(events)
 
+    async def push(self, run_id: RunId) -> None:
+        """What is emitted is out."""
+
     async def history(self, run_id: RunId) -> list[StreamEvent]:
         if self._post.is_deaf:
             # What nobody can read nobody can close.

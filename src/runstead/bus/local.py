@@ -103,6 +103,9 @@ class LocalBus:
         if log.readers == 0 and log.size == 0:
             self._logs.pop(run_id, None)
 
+    async def push(self, run_id: RunId) -> None:
+        """See ports.Bus. Nothing outlives the process, and nobody else listens."""
+
     async def history(self, run_id: RunId) -> list[StreamEvent]:
         """See ports.Bus."""
         log = self._logs.get(run_id)

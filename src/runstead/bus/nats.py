@@ -252,6 +252,12 @@ class NatsBus:
             for event in events:
                 self._outbox.put(Letter(subject, encode([event]), position(event)))
 
+    async def push(self, run_id: RunId) -> None:
+        """See ports.Bus."""
+        client = self._connection.client
+        if client is not None:
+            await self._outbox.push(self._streams.events_of(run_id), client)
+
     async def history(self, run_id: RunId) -> list[StreamEvent]:
         """See ports.Bus."""
         subject = self._streams.events_of(run_id)

@@ -25,6 +25,8 @@ OVERHEAD = 100
 """Bytes a message is taken to cost beyond its payload."""
 MAX_LOST = 10_000
 """Runs whose loss is remembered."""
+MOST_TURNS = 32
+"""Of the loop, that somebody waits for messages to be written. Others' may follow without end."""
 AT_ONCE = 64
 """Messages handed to the client before others get a turn."""
 
@@ -202,6 +204,22 @@ class Outbox:
             self._bytes -= self._sent.popleft().size
         if not self._sent:
             self._has_unconfirmed.clear()
+
+    async def push(self, subject: str, client: Client) -> None:
+        """Wait until the kernel has what was put here for a subject: it delivers that though this process be killed.
+
+        Nothing is asked of the server: this takes some of the loop's turns and no more.
+        """
+        if not any(letter.subject == subject for letter in self._unsent) and not client.pending_data_size:
+            return
+        for _ in range(MOST_TURNS):
+            await asyncio.sleep(0)
+            if not client.is_connected:
+                return
+            if not client.pending_data_size and not any(letter.subject == subject for letter in self._unsent):
+                break
+        # The loop writes at the end of a turn.
+        await asyncio.sleep(0)
 
     async def settle(self, subject: str, within: float) -> None:
         """Wait until what was put here for a subject is stored, but not longer than `within` seconds."""

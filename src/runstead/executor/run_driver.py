@@ -269,6 +269,8 @@ class RunDriver:
             is_at_rest = concluded.record.owner is None
             said = concluded.said if is_at_rest else []
             events = speech.numbered(said, epoch=self.record.epoch, first=self._seq)
+            # Whoever goes on when this process dies after the commit cannot know what was said before it.
+            await self._tools.bus.push(self.record.run.id)
             change = Change(writes=concluded.writes, run_id=self.record.run.id, events=events)
             try:
                 await self._patiently(self._tools.journal.commit, change)

@@ -6,12 +6,14 @@ error: nothing is told twice, a gap is never silent, and the end always comes. W
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from typing import Self
 
 from runstead.domain import coarse, speech
 from runstead.domain.errors import NotFound, Unavailable
 from runstead.domain.run_lifecycle import UNDER_WAY
 from runstead.domain.speech import Said
+from runstead.domain.takeover import STEP_ENDS
 from runstead.http.api import Api, RunStream
 from runstead.http.endings import Listener
 from runstead.http.known import Known
@@ -53,6 +55,8 @@ class Relay:
         self._is_lost = False
         self._has_told = False
         self._start: tuple[int, int] | None = None
+        self._last: StreamEvent | None = None
+        self._is_broken = False
 
     def skip_to(self, start: tuple[int, int] | None) -> None:
         """Say nothing of what comes late from before the request that is answered."""
@@ -120,6 +124,8 @@ class Relay:
 
     async def _next(self, silence: float) -> Sequence[StreamEvent]:
         assert self._tail is not None
+        if self._is_broken:
+            raise StreamBroken(LOST)
         try:
             events = await self._listener.next(self._tail, silence)
             if events is None:
@@ -132,9 +138,25 @@ class Relay:
                 raise
             await self._listen_anew()
             return ()
+        if self._known is None:
+            events = self._before_a_gap(events)
         if self._start is not None:
             events = [event for event in events if (event.epoch, event.seq) >= self._start]
         return events if self._known is None else self._known.only_known(events)
+
+    def _before_a_gap(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        """All of them, unless the last words of an epoch are missing: no number tells that there were any.
+
+        Outputs are taken in only after it was told that they are waited for.
+        """
+        for place, (event, following) in enumerate(pairwise(events)):
+            before = events[place - 1] if place else self._last
+            takes_outputs = (event.seq, following.name) == (0, "thread.run.queued") and event.name in STEP_ENDS
+            if takes_outputs and before is not None and before.name != "thread.run.requires_action":
+                self._is_broken = True
+                return events[:place]
+        self._last = events[-1] if events else self._last
+        return events
 
     async def _is_resting(self) -> bool:
         try:

@@ -32,6 +32,9 @@ class Bus(Protocol):
     def emit(self, run_id: RunId, events: Sequence[StreamEvent]) -> None:
         """Publish events of a run, in order. Never waits for a reader."""
 
+    async def push(self, run_id: RunId) -> None:
+        """Return once what was emitted of a run outlives this process; at once if nobody can be told now."""
+
     async def history(self, run_id: RunId) -> list[StreamEvent]:
         """What is still kept of a run's events, oldest first."""
 

@@ -1,6 +1,8 @@
 """What is peculiar to readers over NATS: several nodes, holes in what they hear, bounds."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import nats
@@ -88,6 +90,33 @@ async def test_the_last_words_of_an_epoch_are_not_missed(open_bus: OpenBus, monk
             here.emit(RUN, some(seq, 1))
         here.emit(RUN, some(0, 1, epoch=2))
         assert await read(far, 4) == [*some(0, 3), *some(0, 1, epoch=2)]
+
+
+DIES = """
+import asyncio, os, signal, sys
+from runstead.bus.nats import NatsBus
+from runstead.bus.nats_dialing import Connecting
+from runstead.bus.nats_streams import Streams
+from tests.contract.bus.events import RUN, some
+
+async def main():
+    bus = NatsBus(Connecting(url=sys.argv[1]), Streams(prefix=sys.argv[2], max_bytes=2**26, storage="memory"))
+    await bus.open()
+    for seq in range(200):
+        bus.emit(RUN, some(seq, 1))
+    await bus.push(RUN)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_pushed_outlives_its_node(open_bus: OpenBus, nats_server: NatsServer, prefix: str):
+    there = await open_bus()
+    async with there.tail(RUN, None) as far:
+        dying = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES, nats_server.url, prefix)
+        assert await dying.wait() == -signal.SIGKILL
+        assert await read(far, 200) == some(0, 200)
 
 
 async def test_a_hole_that_nobody_can_fill_is_told(open_bus: OpenBus, publish, hasty):

@@ -157,6 +157,18 @@ async def test_a_reader_that_was_told_nothing_is_told_the_whole_run_once(play) -
     assert {event.seq for event in told} == {REBUILT}
 
 
+@pytest.mark.parametrize("is_at_once", [True, False])
+async def test_the_last_words_of_an_epoch_are_missed(play, is_at_once) -> None:
+    taken = [StreamEvent(3, 0, "thread.run.step.completed", b"{}"), StreamEvent(3, 1, "thread.run.queued", b"{}")]
+    script: Script = [[*play.events[:4], *taken]] if is_at_once else [play.events[:4], taken]
+    told: list[StreamEvent] = []
+
+    with pytest.raises(StreamBroken, match=LOST):
+        await told_by(play.relay(script, after=(0, 0)), told)
+
+    assert told == play.events[:4]
+
+
 async def test_a_second_loss_ends_a_stream_with_a_rebuilt_beginning(unfinished: Play) -> None:
     with pytest.raises(StreamBroken, match=LOST):
         await told_by(unfinished.relay([LOSS], [LOSS], []))
