@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from openai import OpenAI
@@ -162,7 +163,7 @@ def test_a_cancelled_run_stops_its_code(scene):
             run = event.data
         if event.event == "thread.run.step.delta":
             # It is stored when the model has said all of it: then its code runs.
-            eventually(lambda: scene.steps(run))
+            eventually(partial(scene.steps, run))
             scene.runs.cancel(run.id, thread_id=scene.thread.id)
             break
     names = [event.event for event in stream]

@@ -103,9 +103,7 @@ class Api:
             connection.request("POST", self._path(path), json.dumps({**body, "stream": True}).encode(), sent)
             stream = Stream(connection.getresponse())
             yield stream
-            frames = "".join(f"event: {event.name}\ndata: {event.data}\n\n" for event in stream.seen)
-            kind = stream.headers.get("content-type", "")
-            record("POST", self._path(path), sent, stream.status, kind, frames.encode())
+            note("POST", self._path(path), sent, stream)
         finally:
             connection.close()
 
@@ -121,6 +119,12 @@ class Api:
 
     def _path(self, path: str) -> str:
         return path.removeprefix("/") if path.startswith("//") else f"/v1{path}"
+
+
+def note(method: str, path: str, sent: Mapping[str, str], stream: "Stream") -> None:
+    """Write down what was read of a stream."""
+    frames = "".join(f"event: {event.name}\ndata: {event.data}\n\n" for event in stream.seen)
+    record(method, path, sent, stream.status, stream.headers.get("content-type", ""), frames.encode())
 
 
 @dataclass(frozen=True)

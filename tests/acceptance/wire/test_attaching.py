@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from tests.acceptance.scripted import call, calls, text
 from tests.acceptance.wire.drama import Drama
-from tests.acceptance.wire.talk import Api, Stream, address
+from tests.acceptance.wire.talk import Api, Stream, address, note
 
 WORDS = "one two three four five six"
 
@@ -16,9 +16,11 @@ def attached(api: Api, drama: Drama, run: str, **headers: str) -> Iterator[Strea
     """The run's events as they come."""
     connection = http.client.HTTPConnection(*address(api.url), timeout=20)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    path = f"/v1{drama.path}/runs/{run}/stream"
     try:
-        connection.request("GET", f"/v1{drama.path}/runs/{run}/stream", headers=sent)
-        yield Stream(connection.getresponse())
+        connection.request("GET", path, headers=sent)
+        yield (stream := Stream(connection.getresponse()))
+        note("GET", path, sent, stream)
     finally:
         connection.close()
 
