@@ -1,6 +1,6 @@
 """Whatever befalls the nodes: no run is lost, none ends twice, no zombie writes or speaks, no thread is stuck.
 
-`RUNSTEAD_TEST_EXAMPLES=2000 pytest tests/simulation` looks for longer; `python -m tests.simulation` tells one story.
+`RUNSTEAD_TEST_EXAMPLES=2000 pytest -o faulthandler_timeout=1800 tests/simulation` looks for longer; `python -m tests.simulation` tells one story.
 """
 
 import os

@@ -75,6 +75,7 @@ class Far:
     def __init__(self, here: NatsBus, there: NatsBus) -> None:
         self._here, self._there = here, there
         self.offer, self.offer_to, self.cancel, self.emit = here.offer, here.offer_to, here.cancel, here.emit
+        self.push = here.push
         self.offers, self.cancels, self.stop = there.offers, there.cancels, there.stop
 
     async def history(self, run_id: RunId) -> list[StreamEvent]:

@@ -241,10 +241,7 @@ async def test_a_beginning_that_is_announced_after_it_was_rebuilt_is_not_told_ag
 
 async def test_what_is_sent_again_from_before_a_rebuilt_beginning_is_not_told(unfinished: Play) -> None:
     play = unfinished
-    again = [
-        StreamEvent(1, place, f"thread.run.{status}", b"{}")
-        for place, status in enumerate(("queued", "requires_action"))
-    ]
+    again = [StreamEvent(1, 0, "thread.run.queued", b"{}"), StreamEvent(1, 1, "thread.run.requires_action", b"{}")]
     told = await told_by(play.relay([LOSS], [again, play.events], after=(0, 0)))
 
     assert {event.epoch for event in told} == {2}
