@@ -146,7 +146,9 @@ class Session:
         while not harvest.is_done:
             had_ended = harvest.has_ended
             try:
-                async with asyncio.timeout_at(until) as self._timer:
+                # Who was in a hurry while a piece was being kept had no timer to set.
+                at = loop.time() if self._is_hurried and self._may_hurry else until
+                async with asyncio.timeout_at(at) as self._timer:
                     got = await self._next()
             except TimeoutError:
                 if harvest.has_ended:
