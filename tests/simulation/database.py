@@ -4,7 +4,7 @@ Only what claims, fences and deadlines depend on is modelled. A change is applie
 as a transaction is. The product has no such store and must not have one: a third store is a thing that drifts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from runstead.domain.change import (
     TakeRun,
     Write,
 )
+from runstead.domain.code_sessions import CodeSession, LetGoOfCodeSession, TakeCodeSession
 from runstead.domain.errors import NotFound, Stale, ThreadHasActiveRun, ThreadLocked
 from runstead.domain.file_writes import TouchVectorStore
 from runstead.domain.records import ACTIVE, RunRecord, StepRecord, with_metadata
@@ -49,6 +50,7 @@ class Database:
         self.runs: dict[RunId, RunRecord] = {}
         self.steps: dict[StepId, StepRecord] = {}
         self.queued_since: dict[RunId, float] = {}
+        self.code_sessions: dict[ThreadId, CodeSession] = {}
 
     # Changes
 
@@ -92,12 +94,26 @@ class Database:
                 _put(self.threads, thread.id, thread, undo)
             case DeleteThread(id):
                 self._delete_thread(id, undo)
+            case TakeCodeSession():
+                self._take_code_session(write, undo)
+            case LetGoOfCodeSession(thread_id, owner, generation):
+                session = self.code_sessions.get(thread_id)
+                if session is not None and (session.owner, session.generation) == (owner, generation):
+                    _put(self.code_sessions, thread_id, CodeSession(None, generation, None), undo)
             case TouchVectorStore():
                 pass
             case InsertAssistant(assistant):
                 _put(self.assistants, assistant.id, assistant, undo)
             case _:
                 raise NotImplementedError(write)
+
+    def _take_code_session(self, taking: TakeCodeSession, undo: Undo) -> None:
+        run = self.runs.get(taking.run_id)
+        if run is None or (run.run.thread_id, run.owner, run.epoch) != (taking.thread_id, taking.owner, taking.epoch):
+            raise Stale(f"run {taking.run_id}")
+        was = self.code_sessions.get(taking.thread_id, CodeSession(None, 0, None))
+        taken = CodeSession(taking.owner, was.generation + 1, taking.lease_until)
+        _put(self.code_sessions, taking.thread_id, taken, undo)
 
     def _replace_run(self, record: RunRecord, was: RunRecord, now: float, undo: Undo) -> None:
         if not self.is_fenced(was):
@@ -172,6 +188,8 @@ class Database:
         if id not in self.threads:
             raise NotFound("thread", id)
         _drop(self.threads, id, undo)
+        if id in self.code_sessions:
+            _drop(self.code_sessions, id, undo)
         for run_id in [run_id for run_id, record in self.runs.items() if record.run.thread_id == id]:
             _drop(self.runs, run_id, undo)
             if run_id in self.queued_since:
@@ -190,7 +208,20 @@ class Database:
                 held[id] = (record.epoch, record.run.status)
         return held
 
+    def renew_code_sessions(self, owner: str, lease_until: float) -> dict[ThreadId, int]:
+        """See ports.Store."""
+        held: dict[ThreadId, int] = {}
+        for id, session in self.code_sessions.items():
+            if session.owner == owner:
+                self.code_sessions[id] = replace(session, lease_until=max(lease_until, session.lease_until or 0.0))
+                held[id] = session.generation
+        return held
+
     # Reads
+
+    def find_code_sessions(self, ids: Iterable[ThreadId]) -> dict[ThreadId, CodeSession]:
+        """See ports.Store."""
+        return {id: self.code_sessions[id] for id in ids if id in self.code_sessions}
 
     def due(self, now: float, waiting_since: float, limit: int) -> list[RunRecord]:
         """See ports.Store."""

@@ -30,7 +30,7 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        return self.name in ("commit", "renew")
+        return self.name in ("commit", "renew", "renew_code_sessions")
 
     def told(self) -> str:
         """The request in a few words."""

@@ -15,14 +15,15 @@ from runstead.executor.run_driver import Tools
 from runstead.executor.worker import LeaseTimes, Worker
 from runstead.http.api import Api
 from runstead.journal import Journal
-from runstead.ports import Bus, Store
+from runstead.ports import Bus, Sandbox, Store
 from runstead.ports import Model as ModelPort
 from runstead.store.postgres_clock import DatabaseClock
+from runstead.tools.code_sessions import CodeSessions
 from tests.simulation.bus import ProcessBus
 from tests.simulation.line import Line
 from tests.simulation.loop import PROCESS, Loop
 from tests.simulation.model import Model
-from tests.simulation.tools import a_toolbox
+from tests.simulation.tools import Workshop, a_toolbox
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -92,6 +93,12 @@ class Process:
         store = cast("Store", Line(world, number, self.clock))
         bus = cast("Bus", ProcessBus(world, number))
         journal = Journal(store, bus)
+        workshop = Workshop(world, number)
+        self.sessions: CodeSessions | None = None
+        if world.notes_sessions:
+            self.sessions = CodeSessions(
+                cast("Sandbox", workshop), store, journal, self.clock, owner=self.owner, lease_for=LEASE_FOR
+            )
         tools = Tools(
             store=store,
             bus=bus,
@@ -99,9 +106,15 @@ class Process:
             model=cast("ModelPort", Model(world, number)),
             clock=self.clock,
             max_model_calls=6,
-            toolbox=a_toolbox(world, number),
+            toolbox=a_toolbox(world, number, workshop, self.sessions),
         )
-        self.worker = Worker(tools, owner=self.owner, capacity=means.capacity, times=LeaseTimes.of(LEASE_FOR))
+        self.worker = Worker(
+            tools,
+            owner=self.owner,
+            capacity=means.capacity,
+            times=LeaseTimes.of(LEASE_FOR),
+            has_peers=world.notes_sessions,
+        )
         given: dict[str, Any] = {
             "store": store,
             "journal": journal,
@@ -143,6 +156,8 @@ class Process:
             "cancels": self.worker.serve_cancels(),
             "heartbeat": heartbeat.keep(self.worker),
         }
+        if self.sessions is not None:
+            loops["code sessions"] = self.sessions.keep()
         for name, loop in loops.items():
             task = self.spawn(loop, name)
             task.add_done_callback(self._loop_ended)
@@ -157,7 +172,11 @@ class Process:
         self.is_listening = False
 
         async def leave() -> None:
-            await self.worker.drain(3.0, finish_for=0.0)
+            draining = self.worker.drain(3.0, finish_for=0.0)
+            if self.sessions is None:
+                await draining
+            else:
+                await asyncio.gather(self.sessions.leave(), draining)
             for task in self.loops:
                 task.cancel()
             await asyncio.gather(*self.loops, return_exceptions=True)

@@ -106,6 +106,7 @@ def plan(world: World, rng: Random) -> None:
     if throw() < 0.5:
         world.give_tools()
         world.wants_tools = rng.choice((0.3, 0.6, 0.9))
+        world.notes_sessions = how_many > 2
     world.network = Dice(world, rng, a_weather(rng))
     world.clients = Clients(world, rng, Habits(rng, may_leave=expires_after < 100))
     world.chaos = Chaos(world, [a_fault(rng) for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))])

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from runstead.domain import prompt, takeover, tool_turn, turn
 from runstead.domain.change import InsertStep, ReplaceRun, ReplaceStep
+from runstead.domain.code_sessions import CodeSession
 from runstead.domain.records import CallNotes, RunRecord, StepRecord
 from runstead.domain.turn import Concluded
 from tests.simulation.changing import Mutation, changed
@@ -105,6 +106,10 @@ def call_ids_of_earlier_runs_are_taken_again() -> Any:
     return changed(turn, "used_call_ids", lambda steps: real([]))
 
 
+def a_dead_node_is_waited_for_because_it_had_a_session() -> Any:
+    return changed(CodeSession, "host", lambda session, now: session.owner)
+
+
 TOOL_MUTATIONS: tuple[Mutation, ...] = (
     a_result_is_stored_without_a_fence,
     a_late_result_is_stored,
@@ -118,4 +123,5 @@ TOOL_MUTATIONS: tuple[Mutation, ...] = (
     an_open_step_outlives_its_run,
     results_are_said_twice_to_the_model,
     call_ids_of_earlier_runs_are_taken_again,
+    a_dead_node_is_waited_for_because_it_had_a_session,
 )

@@ -16,6 +16,7 @@ from runstead.domain.records import CallNotes
 from runstead.domain.tool_turn import BuiltinCall, Performed
 from runstead.ports import CodeFile, CodeFiles, CodeOutcome, FoundPassage, Library, Sandbox, SandboxUnavailable
 from runstead.tools.code_interpreter import CodeInterpreterTool
+from runstead.tools.code_sessions import CodeSessions
 from runstead.tools.file_search import FileSearchTool
 from runstead.tools.surroundings import Surroundings
 from runstead.tools.toolbox import Toolbox
@@ -67,9 +68,8 @@ class WitnessedToolbox(Toolbox):
         return performed
 
 
-def a_toolbox(world: World, process: int) -> Toolbox:
-    workshop = Workshop(world, process)
-    code = CodeInterpreterTool(cast("Sandbox", workshop), cast("CodeFiles", workshop), timeout=60.0)
+def a_toolbox(world: World, process: int, workshop: Workshop, sessions: CodeSessions | None) -> Toolbox:
+    code = CodeInterpreterTool(cast("Sandbox", workshop), cast("CodeFiles", workshop), timeout=60.0, sessions=sessions)
     return WitnessedToolbox(
         world, process, code_interpreter=code, file_search=FileSearchTool(cast("Library", workshop))
     )
@@ -81,6 +81,7 @@ class Workshop:
     def __init__(self, world: World, process: int) -> None:
         self._world = world
         self._process = process
+        self._sessions: set[str] = set()
 
     async def _do(self, deed: Deed) -> str:
         self._world.tell(f"p{self._process} works: {deed.name}")
@@ -102,8 +103,15 @@ class Workshop:
     async def describe(self) -> str:
         return "Python"
 
+    def threads(self) -> frozenset[str]:
+        return frozenset(self._sessions)
+
+    async def release(self, thread_id: str) -> None:
+        self._sessions.discard(thread_id)
+
     async def run(self, thread_id: str, code: str, files: Sequence[CodeFile], *, timeout: float) -> CodeOutcome:
         deed = self._world.network.deed()
+        self._sessions.add(thread_id)
         try:
             logs = await self._do(deed)
         except (ToolFailed, Unavailable) as reason:

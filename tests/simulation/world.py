@@ -47,6 +47,8 @@ class World:
         self.is_healed = False
         self.wants_tools = 0.0
         """How often a model that has built-in tools uses them."""
+        self.notes_sessions = False
+        """Whether runs go to the process that has their thread's code session."""
         self.database.assistants[ASSISTANT.id] = ASSISTANT
 
     def new_thread(self) -> ThreadId:
