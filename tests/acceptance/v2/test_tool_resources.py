@@ -217,7 +217,9 @@ def test_a_picture_is_not_attached_for_search_alone(client, scene) -> None:
 
     refused = refusal(send, scene.thread.id, **for_search)
 
-    assert refused.message.startswith("Files with extensions [.png] are not supported for retrieval. Supported file types")
+    assert refused.message.startswith(
+        "Files with extensions [.png] are not supported for retrieval. Supported file types"
+    )
     assert (refused.param, refused.code) == ("attachments[0].file_id", "unsupported_file")
     assert refusal(client.beta.threads.create, messages=[for_search]).param == "messages[0].attachments[0].file_id"
     for attachment in ({"file_id": picture, "tools": [SEARCH, CODE]}, {"file_id": text, "tools": [SEARCH]}):
