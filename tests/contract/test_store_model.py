@@ -22,6 +22,7 @@ from runstead.domain.change import (
     TakeRun,
     Write,
 )
+from runstead.domain.code_sessions import LetGoOfCodeSession, TakeCodeSession
 from runstead.domain.errors import RunsteadError
 from runstead.domain.records import RunRecord, StepRecord
 from runstead.ports import Store
@@ -33,7 +34,8 @@ from tests.contract.samples import NOW, SetClock, a_message, a_record, a_step, a
 from tests.simulation.database import Database
 
 STATUSES: tuple[RunStatus, ...] = ("queued", "in_progress", "in_progress", "requires_action", "cancelling", "completed")
-OWNERS = ("node-a", "node-b", None)
+NODES = ("node-a", "node-b")
+OWNERS = (*NODES, None)
 
 
 class Story:
@@ -74,10 +76,18 @@ class Story:
             ),
             InsertMessage(message),
             AddMessage(message),
+            self._taking(was),
+            self._taking(was),
+            LetGoOfCodeSession(thread.id, self._choice(NODES), self._choice((1, 2, 3))),
             SetRunMetadata(thread.id, record.run.id, {"k": self._choice("abc")}),
             DeleteThread(thread.id) if self._rng.random() < 0.1 else InsertRun(record),
         )
         return self._choice(writes)
+
+    def _taking(self, was: RunRecord) -> TakeCodeSession:
+        owner, epoch = self._choice((was.owner or "node-a", *NODES)), was.epoch + self._choice((0, 0, 0, 1))
+        until = NOW + 6.5 * self._rng.random()
+        return TakeCodeSession(was.run.thread_id, was.run.id, owner, epoch, until)
 
     def _believed(self, record: RunRecord) -> RunRecord:
         readings = self.readings[record.run.id]
@@ -127,9 +137,10 @@ async def test_the_model_and_the_store_say_the_same(store: Store, clock: SetCloc
         assert await outcome(store.commit(change)) == expected, change
         refusals += expected != "None"
         if rng.random() < 0.2:
-            owner, until = rng.choice(("node-a", "node-b")), NOW + 8.0 * rng.random()
+            owner, until = rng.choice(NODES), NOW + 8.0 * rng.random()
             held = await store.renew(owner, until)
             assert held == model.renew(owner, until)
+            assert await store.renew_code_sessions(owner, until) == model.renew_code_sessions(owner, until)
         stored = [await store.find_run(id) for id in run_ids]
         assert stored == [model.find_run(id) for id in run_ids]
         story.read(stored)
@@ -141,6 +152,8 @@ async def compare(store: Store, model: Database, story: Story, *, now: float, wa
     assert await store.due(now, waiting_since, 3) == model.due(now, waiting_since, 3)
     assert await store.due(now + 1_000, waiting_since, 10) == model.due(now + 1_000, waiting_since, 10)
     assert await store.next_deadline() == model.next_deadline()
+    threads = [thread.id for thread in story.threads]
+    assert await store.find_code_sessions(threads) == model.find_code_sessions(threads)
     for thread in story.threads:
         assert await store.find_active_run(thread.id) == model.find_active_run(thread.id)
     for record in story.runs:
