@@ -1,11 +1,14 @@
 """Outputs that somebody stored and did not live to announce, or announces late, reach a stream once, whoever is next."""
 
+from typing import cast
+
 import pytest
 from msgspec.structs import replace
 
 from runstead.bus.event_log import EventLog
 from runstead.domain import run_lifecycle, speech, takeover, unleased
 from runstead.domain.records import RunRecord, StepRecord
+from runstead.domain.speech import Said
 from runstead.wire.events import (
     FunctionCallDelta,
     FunctionPiece,
@@ -22,8 +25,8 @@ from tests.unit.domain.stream_rules import StreamRules
 OPEN = stored(tool_step("step_1", [call("call_a")], status="in_progress"))
 WAITING = a_record("requires_action", epoch=2, run={"required_action": required_action("call_a")})
 SUBMITTED = unleased.submit(WAITING, [OPEN], SubmitToolOutputs(tool_outputs=[ToolOutput("call_a", "1")]), now=NOW + 1)
-QUEUED: RunRecord = SUBMITTED.writes[0].record
-STORED: StepRecord = SUBMITTED.writes[1].record
+QUEUED = cast("RunRecord", SUBMITTED.writes[0].record)
+STORED = cast("StepRecord", SUBMITTED.writes[1].record)
 
 
 def said_until_it_waits() -> list[StreamEvent]:
@@ -32,7 +35,7 @@ def said_until_it_waits() -> list[StreamEvent]:
     function = FunctionPiece(name=asked.name, arguments=asked.arguments, output=None)
     piece = FunctionCallDelta(index=0, id="call_a", function=function)
     delta = RunStepDelta(id=OPEN.step.id, delta=StepDeltaBody(ToolCallsDelta([piece])))
-    said = [("thread.run.step.created", begun), ("thread.run.step.in_progress", begun)]
+    said: list[Said] = [("thread.run.step.created", begun), ("thread.run.step.in_progress", begun)]
     said += [("thread.run.step.delta", delta), speech.of_run(WAITING.run)]
     return list(speech.numbered(said, epoch=2))
 
