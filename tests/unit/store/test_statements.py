@@ -64,7 +64,9 @@ def test_no_table_is_read_from_end_to_end(connection, name) -> None:
     parameters = dict.fromkeys(
         ("id", "thread_id", "run_id", "owner", "now", "waiting_since", "lease_until", "limit", "seq", "above", "below")
     )
-    parameters |= dict.fromkeys(("forgotten_before", "purpose", "file_id", "vector_store_id", "batch_id", "status", "key", "at"))
+    parameters |= dict.fromkeys(
+        ("forgotten_before", "purpose", "file_id", "vector_store_id", "batch_id", "status", "key", "at")
+    )
     parameters["ids"] = "[]"
 
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
