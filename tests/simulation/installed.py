@@ -8,10 +8,20 @@ from types import ModuleType
 from typing import Any
 
 from runstead.executor import heartbeat, lease, model_call, reconciler, run_driver, tool_call, worker
+from runstead.tools import code_sessions
 from tests.simulation.loop import Loop
 from tests.simulation.model import Bug
 
-MODULES: tuple[ModuleType, ...] = (heartbeat, lease, model_call, reconciler, run_driver, tool_call, worker)
+MODULES: tuple[ModuleType, ...] = (
+    code_sessions,
+    heartbeat,
+    lease,
+    model_call,
+    reconciler,
+    run_driver,
+    tool_call,
+    worker,
+)
 
 
 def _loop() -> Loop:
