@@ -104,7 +104,7 @@ def held() -> int:
     total = 0
     for process in Path("/proc").iterdir():
         try:
-            if process.name.isdecimal() and b"agent.py" in (process / "cmdline").read_bytes():
+            if process.name.isdecimal() and b"runstead_agent" in (process / "cmdline").read_bytes():
                 lines = (process / "smaps_rollup").read_text().splitlines()
                 total += 1024 * int(next(line for line in lines if line.startswith("Pss:")).split()[1])
         except (OSError, StopIteration):

@@ -23,7 +23,7 @@ def warm():
         import io, numpy, pandas, matplotlib.pyplot
     except ImportError:
         return
-    pandas.DataFrame({"x": [1, 2], "y": [1, 2]}).plot(x="x", y="x").figure.savefig(io.BytesIO())
+    pandas.DataFrame({"x": [1, 2], "y": [1, 2]}).plot(x="x", y="y").figure.savefig(io.BytesIO())
     matplotlib.pyplot.close("all")
 try:
     warm()

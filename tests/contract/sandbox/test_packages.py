@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from structlog.testing import capture_logs
 
 from runstead.sandbox import environment, interpreter, pip
 from runstead.sandbox.environment import Environment, Manifest, PackagesUnavailable
@@ -181,8 +182,11 @@ async def data_work():
         pytest.skip("RUNSTEAD_TEST_PACKAGES names no folder with packages; scripts/test makes one")
     limits = structs.replace(LIMITS, memory=512 * 2**20, warm=1)
     sessions = Sessions(local("bubblewrap", limits, Machine(environment=found)), limits)
-    sessions.start()
-    await until(lambda: sessions.warm == 1, 120)
+    with capture_logs() as logged:
+        sessions.start()
+        await until(lambda: sessions.warm == 1, 120)
+    # What is done in advance is done without a complaint of any package's.
+    assert [line["event"] for line in logged if line["log_level"] == "warning"] == []
     yield Asked(sessions)
     await sessions.close()
 
