@@ -34,6 +34,7 @@ from runstead.tools.code_interpreter import CodeInterpreterTool
 from runstead.tools.code_sessions import CodeSessions
 from runstead.tools.file_search import FileSearchTool
 from runstead.tools.library import Library
+from runstead.tools.rewriting import Rewriter
 from runstead.tools.stored_code_files import StoredCodeFiles
 from runstead.tools.toolbox import Toolbox
 
@@ -131,6 +132,7 @@ async def running(settings: Settings, *, bound_host: str, role: Role = "all") ->
             desk=worker,
             model=model,
             library=library,
+            rewriter=None if settings.rewrite_model is None else Rewriter(model, settings.rewrite_model),
             clock=ground.clock,
             run_expires_after=settings.run_expires_after,
         )

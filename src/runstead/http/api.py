@@ -14,6 +14,7 @@ from runstead.http.queries import Query
 from runstead.journal import Commits
 from runstead.ports import Blobs, Bus, Clock, Desk, Model, Store
 from runstead.tools.library import Library
+from runstead.tools.rewriting import Rewriter
 from runstead.wire.base import Body, RunId
 
 Version = Literal["v1", "v2"]
@@ -35,6 +36,7 @@ class Api(Struct, frozen=True, kw_only=True):
     desk: Desk
     model: Model
     library: Library
+    rewriter: Rewriter | None = None
     clock: Clock
     run_expires_after: int
 

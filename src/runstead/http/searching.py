@@ -19,6 +19,8 @@ async def search_vector_store(api: Api, call: Call[SearchVectorStore]) -> Search
     await require_open(api, id)
     await api.library.touch(id)
     texts = [body.query] if isinstance(body.query, str) else body.query
+    if body.rewrite_query and api.rewriter is not None:
+        texts = await api.rewriter.rewrite(texts)
     options = body.ranking_options or SearchRanking()
     found = await api.library.find(
         [id],

@@ -49,6 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     reranker_url: str | None
     reranker_key: str | None
     reranker_model: str | None
+    rewrite_model: str | None
     search_memory: int
     api_keys: tuple[str, ...]
     cors_origins: tuple[str, ...]

@@ -120,6 +120,9 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("RUNSTEAD_RERANKER_KEY", "reranker_key", "", values.text, "the key for that server", is_secret=True),
     Entry("RUNSTEAD_RERANKER_MODEL", "reranker_model", "", values.text, "the name of its model, if it wants one"),
     Entry(
+        "RUNSTEAD_REWRITE_MODEL", "rewrite_model", "", values.text, "a model for `rewrite_query`; none: not rewritten"
+    ),
+    Entry(
         "RUNSTEAD_SEARCH_MEMORY",
         "search_memory",
         "512",
