@@ -4,9 +4,7 @@ With real weights of the embedding model: `python bench/ingestion.py DATA_DIR` a
 """
 
 import argparse
-import http.client
 import json
-import statistics
 import time
 import urllib.request
 from pathlib import Path
@@ -26,49 +24,24 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=60, help="in each turn")
     options = parser.parse_args()
     with targets.upstream() as port, targets.runstead(port, "burst-20", weights=options.data_dir) as ours:
-        _turn(ours, 20)
+        targets.first_tokens(ours, 20)
         quiet: list[float] = []
         busy: list[float] = []
         for turn in range(options.turns):
-            quiet += _turn(ours, options.runs)
+            quiet += targets.first_tokens(ours, options.runs)
             store = targets.post(ours.port, "/v1/vector_stores", {"name": f"turn {turn}"})["id"]
             for i in range(12):
                 text = "".join(WORDS.format(i=n) for n in range(i * 5_000, i * 5_000 + 2_500))
                 file = {"file_id": _upload(ours, text.encode())}
                 targets.post(ours.port, f"/v1/vector_stores/{store}/files", file)
-            busy += _turn(ours, options.runs)
+            busy += targets.first_tokens(ours, options.runs)
             left = _ask(ours, "GET", f"/v1/vector_stores/{store}")["file_counts"]
             if not left["in_progress"]:
                 raise SystemExit("the files were read before the runs were through: take fewer runs")
             # What is left would make the next quiet turn a busy one.
             _ask(ours, "DELETE", f"/v1/vector_stores/{store}")
             time.sleep(3)
-    for name, took in (("quiet", quiet), ("ingesting", busy)):
-        ordered = sorted(took)
-        print(f"{name}: p50 {statistics.median(ordered):.1f} ms, p95 {ordered[int(len(ordered) * 0.95)]:.1f} ms")
-    print(f"ratio of medians {statistics.median(busy) / statistics.median(quiet):.2f} (goal <= 1.5)")
-
-
-def _turn(ours: targets.Target, runs: int) -> list[float]:
-    return [_first_token(ours) for _ in range(runs)]
-
-
-def _first_token(ours: targets.Target) -> float:
-    connection = http.client.HTTPConnection("127.0.0.1", ours.port)
-    try:
-        began = time.perf_counter()
-        connection.request("POST", ours.path, json.dumps(ours.body), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        seen, first = b"", 0.0
-        while piece := answer.read1():
-            seen += piece
-            if not first and ours.first_token in seen:
-                first = (time.perf_counter() - began) * 1000
-        if b"thread.run.completed" not in seen:
-            raise SystemExit("a run did not complete")
-        return first
-    finally:
-        connection.close()
+    targets.compared(quiet, "ingesting", busy)
 
 
 def _upload(ours: targets.Target, contents: bytes) -> str:

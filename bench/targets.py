@@ -1,9 +1,11 @@
 """What is compared: our server and nginx before the same upstream, each started, pinned, measured and ended."""
 
+import http.client
 import json
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -111,7 +113,7 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def runstead(port: int, model: str, weights: Path | None = None) -> Iterator[Target]:
+def runstead(port: int, model: str, weights: Path | None = None, *, is_pinned: bool | None = None) -> Iterator[Target]:
     """Our server on SQLite with an empty data folder; where another one's weights are lent to it, on all cores."""
     with tempfile.TemporaryDirectory() as folder:
         if weights is not None:
@@ -122,7 +124,7 @@ def runstead(port: int, model: str, weights: Path | None = None) -> Iterator[Tar
             "RUNSTEAD_MODEL_WINDOW": "128000",
             "RUNSTEAD_LOG_LEVEL": "warning",
         }
-        cores = SERVER_CORE if weights is None else SERVER_CORE | LOAD_CORE
+        cores = SERVER_CORE if (weights is None if is_pinned is None else is_pinned) else SERVER_CORE | LOAD_CORE
         with process([sys.executable, "-m", "runstead", "serve", "--port", "0"], cores, environment) as child:
             assert child.stdout is not None
             own = int(child.stdout.readline().strip().rpartition(":")[2].partition("/")[0])
@@ -169,6 +171,37 @@ def stream(target: Target) -> bytes:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return bytes(answer.read())
+
+
+def first_tokens(ours: Target, runs: int) -> list[float]:
+    """Milliseconds to the first token of runs, one after the other."""
+    return [_first_token(ours) for _ in range(runs)]
+
+
+def _first_token(ours: Target) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", ours.port)
+    try:
+        began = time.perf_counter()
+        connection.request("POST", ours.path, json.dumps(ours.body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        seen, first = b"", 0.0
+        while piece := answer.read1():
+            seen += piece
+            if not first and ours.first_token in seen:
+                first = (time.perf_counter() - began) * 1000
+        if b"thread.run.completed" not in seen:
+            raise SystemExit("a run did not complete")
+        return first
+    finally:
+        connection.close()
+
+
+def compared(quiet: list[float], name: str, busy: list[float]) -> None:
+    """Print both, and by how much the medians differ."""
+    for each, took in (("quiet", quiet), (name, busy)):
+        ordered = sorted(took)
+        print(f"{each}: p50 {statistics.median(ordered):.1f} ms, p95 {ordered[int(len(ordered) * 0.95)]:.1f} ms")
+    print(f"ratio of medians {statistics.median(busy) / statistics.median(quiet):.2f} (goal <= 1.5)")
 
 
 def free_port() -> int:

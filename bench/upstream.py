@@ -1,7 +1,7 @@
 """A chat-completions server that costs next to nothing: prebuilt chunks, sent one by one, paced, or all at once.
 
 The mode is the model's name: `each-N` sends N chunks one write each, `paced-MS-N` with a pause between, `burst-N`
-in one write, `clock-1` the moment at which it was asked. Printing the port on one line, it serves until it is ended.
+in one write, `clock-1` the moment at which it was asked, `bomb-N` a call of code that wants every core N times. Printing the port on one line, it serves until it is ended.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ def piece(payload: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(event), event)
 
 
-def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
+def chunk(delta: dict[str, object], finish: str | None = None) -> bytes:
     """One completion chunk, as servers write them."""
     body = {
         "id": "chatcmpl-0123456789",
@@ -34,9 +34,18 @@ def chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
     return piece(json.dumps(body).encode())
 
 
+BOMB = """
+import os
+for _ in range(%d):
+    if os.fork() == 0:
+        while True:
+            pass
+while True:
+    pass
+"""
 USAGE = piece(b'{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":100,"total_tokens":109}}')
 END = chunk({}, "stop") + USAGE + piece(b"[DONE]") + b"0\r\n\r\n"
-MODE = re.compile(rb'"model":\s*"(each|paced|burst|clock)-(\d+)(?:-(\d+))?"')
+MODE = re.compile(rb'"model":\s*"(each|paced|burst|clock|bomb)-(\d+)(?:-(\d+))?"')
 
 
 class Upstream(asyncio.Protocol):
@@ -72,6 +81,11 @@ class Upstream(asyncio.Protocol):
         if mode == b"clock":
             # By the clock that all processes of a machine share.
             self.transport.write(HEAD + chunk({"content": str(time.monotonic())}) + END)
+            return
+        if mode == b"bomb":
+            function = {"name": "code_interpreter", "arguments": json.dumps({"code": BOMB % first})}
+            call = {"index": 0, "id": "call_bomb", "type": "function", "function": function}
+            self.transport.write(HEAD + chunk({"tool_calls": [call]}) + chunk({}, "tool_calls") + END)
             return
         if mode == b"burst":
             self.transport.write(HEAD + b"".join(words) + END)
