@@ -67,6 +67,24 @@ async def test_an_error_is_told_as_python_tells_it(asked: Asked):
     assert "runstead_agent" not in outcome.logs
 
 
+async def test_what_a_call_left_unread_is_not_the_next_ones(asked_locally: Asked):
+    first = """
+        import sys, threading
+        from runstead_agent import output
+        look, gate = output.select_readable, threading.Event()
+        def held(descriptor):
+            gate.wait()
+            look(descriptor)
+        output.select_readable = held
+        print("in time")
+        sys.stdout._capture.flush()
+        print("too late")
+    """
+    assert (await asked_locally(first)).logs == "in time\n"
+    second = await asked_locally("gate.set(); print('of the second'); sys.stdout._capture.flush(); 'alive'")
+    assert second.logs == "of the second\n'alive'\n"
+
+
 async def test_a_line_for_another_tool_is_explained(asked: Asked):
     outcome = await asked("!pip install numpy")
 

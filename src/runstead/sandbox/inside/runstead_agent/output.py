@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .channel import Channel
 
 OFTEN = 0.01
+BLOCK = 65536
+MOST_DROPPED = 64
 
 
 class Output(io.TextIOBase):
@@ -57,6 +59,7 @@ class Capture:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._source, sink = os.pipe()
+        os.set_blocking(self._source, False)
         null = os.open("/dev/null", os.O_RDONLY)
         os.dup2(null, 0)
         os.dup2(sink, 1)
@@ -70,9 +73,17 @@ class Capture:
         threading.Thread(target=self._forward, daemon=True).start()
 
     def begin(self, call: str, limit: int) -> None:
-        self.flush()
         with self._lock:
+            self._drop()
             self.call, self.left, self.was_cut = call, limit, False
+
+    def _drop(self) -> None:
+        # What is still here was written for a call that is over, unless somebody writes without end.
+        for _ in range(MOST_DROPPED):
+            try:
+                os.read(self._source, BLOCK)
+            except BlockingIOError:
+                return
 
     def flush(self) -> None:
         """Wait until what was written has been sent, but not for those who write without end."""
@@ -87,7 +98,11 @@ class Capture:
         while True:
             select_readable(self._source)
             with self._lock:
-                data = os.read(self._source, 65536)
+                try:
+                    data = os.read(self._source, BLOCK)
+                except BlockingIOError:
+                    # The next call has begun, and wanted none of it.
+                    continue
                 kept = data[: max(self.left, 0)]
                 self.was_cut |= len(kept) < len(data)
                 self.left -= len(kept)
