@@ -76,7 +76,7 @@ async def test_what_a_call_left_unread_is_not_the_next_ones(asked_locally: Asked
             gate.wait()
             look(descriptor)
         output.select_readable = held
-        print("in time")
+        sys.stdout.write("in time\\n")
         sys.stdout._capture.flush()
         print("too late")
     """
