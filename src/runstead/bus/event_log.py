@@ -26,7 +26,7 @@ class EventLog:
         self._max_bytes = max_bytes
         self._events: list[StreamEvent] = []
         self._dropped = 0
-        self._last = (0, -1)
+        self._last = UNSAID
         self._waiters: set[asyncio.Future[None]] = set()
         self.readers = 0
         self.size = 0

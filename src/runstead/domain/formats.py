@@ -7,46 +7,11 @@ from pathlib import PurePath
 
 # API: the formats of the original, and after them ours. Its `doc` is not among them: no parser of ours reads it.
 FORMATS = (
-    *(
-        "c",
-        "cpp",
-        "cs",
-        "css",
-        "docx",
-        "go",
-        "html",
-        "java",
-        "js",
-        "json",
-        "md",
-        "pdf",
-        "php",
-        "pptx",
-        "py",
-        "rb",
-        "sh",
-    ),
-    *("tex", "ts", "txt"),
+    *("c", "cpp", "cs", "css", "docx", "go", "html", "java", "js", "json"),
+    *("md", "pdf", "php", "pptx", "py", "rb", "sh", "tex", "ts", "txt"),
     # EXT: from here on.
-    *(
-        "csv",
-        "tsv",
-        "xlsx",
-        "xls",
-        "ods",
-        "htm",
-        "xhtml",
-        "xml",
-        "yaml",
-        "yml",
-        "toml",
-        "ini",
-        "log",
-        "rst",
-        "sql",
-        "h",
-    ),
-    *("hpp", "kt", "rs", "scala", "swift", "jsonl", "jsx", "tsx", "markdown", "text"),
+    *("csv", "tsv", "xlsx", "xls", "ods", "htm", "xhtml", "xml", "yaml", "yml", "toml", "ini", "log", "rst", "sql"),
+    *("h", "hpp", "kt", "rs", "scala", "swift", "jsonl", "jsx", "tsx", "markdown", "text"),
 )
 NEVER_TEXT = frozenset(
     [

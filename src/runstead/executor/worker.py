@@ -205,8 +205,8 @@ class Worker:
     async def claim(self, record: RunRecord, *, alone: bool = False, ahead: Ahead | None = None) -> bool:
         """Claim a run that nobody holds and drive it; False if somebody else was first.
 
-        `alone` tells that the dead worker lost no other run, `ahead` is what was read with the record. A run past its deadline is not claimed: to end it
-        is the reconciler's work. Raises Unavailable.
+        `alone` tells that the dead worker lost no other run, `ahead` is what was read with the record. A run past its
+        deadline is not claimed: to end it is the reconciler's work. Raises Unavailable.
         """
         run, now = record.run, self.tools.clock.now()
         if record.deadline <= now and run.status != "cancelling":

@@ -61,6 +61,14 @@ class Call(Struct, Generic[B], frozen=True, kw_only=True):
     range: str | None = None
 
 
+FROM_THE_START = (0, 0)
+"""The position before every event of a run."""
+
+
+async def goes_on_by_itself() -> None:
+    """How a stream begins whose run needs nothing for it."""
+
+
 class RunStream(Struct, frozen=True):
     """An answer that is a run's events, from `after` (epoch, seq) on or, with None, from what comes next.
 
@@ -71,7 +79,7 @@ class RunStream(Struct, frozen=True):
     """
 
     run_id: RunId
-    begin: Callable[[], Awaitable[tuple[int, int] | None]]
+    begin: Callable[[], Awaitable[tuple[int, int] | None]] = goes_on_by_itself
     after: tuple[int, int] | None = None
     is_new: bool = False
 

@@ -14,14 +14,13 @@ from runstead.domain.change import AddMessage, Change, InsertAssistant, InsertRu
 from runstead.domain.errors import InvalidRequest, Unavailable
 from runstead.domain.file_writes import InsertFileBatch, InsertVectorStore
 from runstead.domain.keyed_requests import KEPT_FOR, KeyedRequest, RememberRequest
-from runstead.http.api import Api, Call, RunStream
+from runstead.http.api import FROM_THE_START, Api, Call, RunStream
 from runstead.http.operations import Operation
 from runstead.journal import Commits
 from runstead.ports import Clock
 from runstead.wire.base import RunId
 
 LONGEST = 255
-FROM_THE_START = (0, 0)
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -78,7 +77,7 @@ class Keyed:
             raise KeyReused
         assert self._operation.again is not None
         if getattr(self._call.body, "stream", None):
-            return RunStream(RunId(found.place["run_id"]), _nothing, after=FROM_THE_START)
+            return RunStream(RunId(found.place["run_id"]), after=FROM_THE_START)
         return await self._operation.again(self._api, structs.replace(self._call, path=found.place, body=None))
 
 
@@ -124,7 +123,3 @@ def _made_by(write: Write) -> dict[str, str]:
             return {"batch_id": id}
         case _:
             return {}
-
-
-async def _nothing() -> None:
-    """The run goes on by itself."""

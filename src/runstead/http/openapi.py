@@ -126,8 +126,6 @@ _MORE_QUERY: dict[str, Json] = {
     "create_run": _INCLUDE,
     "list_run_steps": _INCLUDE,
     "get_run_step": _INCLUDE,
-    "list_threads": _METADATA,
-    "get_run": _WAIT,
 }
 
 _EVENTS = (
@@ -225,6 +223,8 @@ def _parameters(operation: Operation, path: str) -> list[Json]:
     page = _page(operation.limits) if operation.is_list else []
     more = [_MORE_QUERY[operation.id]] if operation.id in _MORE_QUERY else []
     more += [_FILTER] if operation.has_filter else []
+    more += [_METADATA] if operation.has_metadata else []
+    more += [_WAIT] if operation.has_wait else []
     more += [_LAST_EVENT] if operation.is_resumable else []
     more += [_KEY] if operation.again is not None else []
     return [*in_path, *([_VERSION] if operation.needs_beta else []), *page, *more]

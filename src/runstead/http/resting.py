@@ -12,7 +12,7 @@ from runstead.wire.base import RunId, ThreadId
 
 async def until_rest(api: Api, thread_id: ThreadId, run_id: RunId, seconds: float) -> None:
     """Return when the run rests, or when it makes no sense to wait any longer. Raises NotFound."""
-    async with Relay(api, RunStream(run_id, _nothing)) as relay:
+    async with Relay(api, RunStream(run_id)) as relay:
         # Listening first: it may come to rest between this look and the next event.
         if (await api.store.get_run(thread_id, run_id)).run.status not in UNDER_WAY:
             return
@@ -23,7 +23,3 @@ async def until_rest(api: Api, thread_id: ThreadId, run_id: RunId, seconds: floa
         except (TimeoutError, BusStopped, StreamBroken, Unavailable):
             # The client looks at what there is, and asks again.
             return
-
-
-async def _nothing() -> None:
-    """The run goes on by itself."""

@@ -21,7 +21,7 @@ from runstead.domain.file_writes import TouchVectorStore
 from runstead.domain.records import RunRecord
 from runstead.domain.resources import store_of
 from runstead.domain.speech import Said
-from runstead.http.api import Api, Call, RunStream, until_settled
+from runstead.http.api import FROM_THE_START, Api, Call, RunStream, until_settled
 from runstead.http.cancelling import cancel
 from runstead.http.pages import listed
 from runstead.http.resources import attach, resolve
@@ -161,17 +161,13 @@ async def cancel_run(api: Api, call: Call[None]) -> Run:
 async def stream_run(api: Api, call: Call[None]) -> RunStream:
     """Attach to a run's events, replayed from the start or after Last-Event-ID, then live until it rests."""
     record = await api.store.get_run(ThreadId(call.path["thread_id"]), RunId(call.path["run_id"]))
-    return RunStream(record.run.id, _nothing, after=_position(call.last_event_id))
-
-
-async def _nothing() -> None:
-    """A run that goes on by itself needs no beginning."""
+    return RunStream(record.run.id, after=_position(call.last_event_id))
 
 
 def _position(last_event_id: str | None) -> tuple[int, int]:
     """What an event's id says, or the place before every event."""
     if not last_event_id:
-        return (0, 0)
+        return FROM_THE_START
     epoch, _, seq = last_event_id.strip().partition(".")
     if not all(number.isascii() and number.isdecimal() and len(number) < 16 for number in (epoch, seq)):
         raise InvalidRequest(

@@ -41,8 +41,8 @@ class Bus(Protocol):
     def tail(self, run_id: RunId, after: tuple[int, int] | None) -> AbstractAsyncContextManager["Tail"]:
         """Read a run's events after a position, replay first, then live.
 
-        With None reading starts at the next event to be emitted, with UNSAID at the first one. From the moment the block is entered no event
-        is missed without notice.
+        With None reading starts at the next event to be emitted, with UNSAID at the first one. From the moment the
+        block is entered no event is missed without notice.
         """
 
 
