@@ -7,7 +7,7 @@ import pytest
 from openai import OpenAI
 
 from tests.acceptance.conftest import KEY
-from tests.acceptance.pictures import DOT, LINK
+from tests.acceptance.pictures import LINK, MAKING, files_shown
 from tests.acceptance.processes import start_server
 from tests.acceptance.scene import Scene
 from tests.acceptance.scripted import call, calls, text
@@ -42,16 +42,9 @@ def test_the_stream_of_a_run_that_uses_code(scene):
 
 
 def test_the_stream_of_a_plot_and_a_file(scene):
-    scene.model.will(calls(running(f"{DOT}open('/mnt/data/out.csv', 'w').write('a,b')\nDot()")), text(f"Here: {LINK}."))
+    scene.model.will(calls(running(MAKING)), text(f"Here: {LINK}."))
     events = scene.events()
-    [picture, table] = [
-        part
-        for event in events
-        if event.event == "thread.message.completed"
-        for part in sorted(event.data.content, key=lambda part: part.type)
-    ]
-    names = {"picture": picture.image_file.file_id, "table": table.text.annotations[0].file_path.file_id}
-    assert_golden("v1-plot-and-file", events, model=scene.model.name, **names)
+    assert_golden("v1-plot-and-file", events, model=scene.model.name, **files_shown(events))
 
 
 def test_a_file_that_code_makes_is_a_file_of_the_message(scene):

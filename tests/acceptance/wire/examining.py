@@ -3,6 +3,8 @@
 from runstead.conformance.client import open_session
 from runstead.conformance.evidence import Evidence
 from runstead.conformance.suite import AREAS, Result, Target, run
+from tests.acceptance.processes import Server
+from tests.acceptance.wire.broken import Fault, broken
 
 CHECKS = {check.name: check for area in AREAS for check in area.checks}
 
@@ -19,3 +21,11 @@ async def results(
 def failures(found: list[Result]) -> dict[str, str | None]:
     """The reasons of the checks that failed."""
     return {result.name: result.reason for result in found if result.outcome == "failed"}
+
+
+async def assert_is_found(server: Server, fault: Fault, name: str, *, model: str, script_url: str) -> None:
+    """That this check fails at a server with that fault, and says why."""
+    async with broken(server.url, fault) as url:
+        found = await results(url, names=(name,), model=model, script_url=script_url)
+    assert name in failures(found)
+    assert all(result.reason for result in found if result.outcome == "failed")

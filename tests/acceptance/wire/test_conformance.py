@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.processes import PATIENCE, Server, environment, program, start_server
 from tests.acceptance.scripted import Json, Model, ScriptedServer
 from tests.acceptance.wire.broken import Fault, Reply, WrongEvents, WrongReply, broken, in_objects, on, without
-from tests.acceptance.wire.examining import CHECKS, failures, results
+from tests.acceptance.wire.examining import CHECKS, assert_is_found, failures, results
 
 RUNS_CODE = {"code interpreter", "code in streams"}
 """Areas that the shared server says it has no place for; they have tests of their own."""
@@ -166,11 +166,7 @@ FAULTS: list[tuple[Fault, str, str]] = [
 async def test_a_fault_is_found(
     server: Server, scripted: ScriptedServer, model: Model, fault: Fault, name: str
 ) -> None:
-    async with broken(server.url, fault) as url:
-        found = await results(url, names=(name,), model=model.name, script_url=scripted.url)
-
-    assert name in failures(found)
-    assert all(result.reason for result in found if result.outcome == "failed")
+    await assert_is_found(server, fault, name, model=model.name, script_url=scripted.url)
 
 
 async def test_a_server_that_is_only_passed_on_has_no_fault(

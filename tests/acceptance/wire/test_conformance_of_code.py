@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.processes import Server, start_server
 from tests.acceptance.scripted import Json, Model, ScriptedServer
 from tests.acceptance.wire.broken import Fault, Misread, Reply, WrongEvents, broken, in_objects, on
-from tests.acceptance.wire.examining import CHECKS, failures, results
+from tests.acceptance.wire.examining import CHECKS, assert_is_found, failures, results
 
 AREAS = ("code interpreter", "code in streams")
 
@@ -174,11 +174,7 @@ def test_every_check_of_code_has_a_fault() -> None:
 async def test_a_fault_is_found(
     server: Server, scripted: ScriptedServer, model: Model, fault: Fault, name: str
 ) -> None:
-    async with broken(server.url, fault) as url:
-        found = await results(url, names=(name,), model=model.name, script_url=scripted.url)
-
-    assert name in failures(found)
-    assert all(result.reason for result in found if result.outcome == "failed")
+    await assert_is_found(server, fault, name, model=model.name, script_url=scripted.url)
 
 
 async def test_code_passes_and_so_does_a_server_that_is_only_passed_on(

@@ -103,6 +103,13 @@ async def told(world: World, run: Run) -> str:
     return str(outputs_told(world)[-1])
 
 
+async def a_first_run(world: World, node: Node) -> Run:
+    """A thread's first run with code, done: from then on the node's session knows `a`."""
+    run = await a_run(world, node, "a")
+    assert await told(world, run) == "knows []"
+    return run
+
+
 async def where(world: World, run: Run) -> tuple[str | None, int] | None:
     """The owner and the generation that are noted of the session of a run's thread."""
     session = (await world.store.find_code_sessions([run.thread_id])).get(run.thread_id)

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from runstead.domain.errors import Unavailable
 from runstead.tools.code_interpreter import STARTED_ANEW
-from tests.contract.engine.coding import a_run, told, two_nodes, where
+from tests.contract.engine.coding import a_first_run, a_run, told, two_nodes, where
 from tests.contract.engine.test_builtin_tools import code
 from tests.contract.engine.virtual_time import in_virtual_time, the_loop
 from tests.contract.engine.world import BUILTIN, LEASE_FOR, using
@@ -19,8 +19,7 @@ RENEWED = LEASE_FOR / 3 + 0.1
 async def test_a_run_goes_at_once_to_the_node_that_has_the_variables(place):
     async with two_nodes() as (world, *nodes):
         here, elsewhere = nodes[place], nodes[1 - place]
-        run = await a_run(world, here, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, here)
 
         begun = the_loop().time()
         assert await told(world, await a_run(world, elsewhere, "b", run)) == "knows ['a']"
@@ -37,8 +36,7 @@ async def test_a_run_goes_at_once_to_the_node_that_has_the_variables(place):
 @in_virtual_time
 async def test_runs_that_have_no_use_for_code_stay_where_they_were_created():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
 
         world.seats_on = second
         plain = await world.create_run(run.thread_id)
@@ -50,8 +48,7 @@ async def test_runs_that_have_no_use_for_code_stay_where_they_were_created():
 @in_virtual_time
 async def test_where_the_offer_is_lost_the_run_waits_for_the_node_that_has_the_variables():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         world.bus.loses_offers = True
 
         assert await told(world, await a_run(world, second, "b", run)) == "knows ['a']"
@@ -62,8 +59,7 @@ async def test_where_the_offer_is_lost_the_run_waits_for_the_node_that_has_the_v
 @in_virtual_time
 async def test_a_node_that_died_is_waited_for_as_long_as_its_lease_lasts():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         await first.die()
         world.nodes.remove(first)
 
@@ -78,8 +74,7 @@ async def test_a_node_that_died_is_waited_for_as_long_as_its_lease_lasts():
 @in_virtual_time
 async def test_a_node_that_left_is_not_waited_for():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         await first.drain()
         await first.sessions.leave()
 
@@ -91,8 +86,7 @@ async def test_a_node_that_left_is_not_waited_for():
 @in_virtual_time
 async def test_a_node_that_is_leaving_passes_on_what_it_is_offered():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         first.worker.stop_taking()
 
         begun = the_loop().time()
@@ -103,8 +97,7 @@ async def test_a_node_that_is_leaving_passes_on_what_it_is_offered():
 @in_virtual_time
 async def test_a_node_that_is_full_passes_its_thread_on_and_forgets_it():
     async with two_nodes(capacity=1) as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         gate = world.model.will_stop_at_a_gate()
         busy = await world.create_run()
         await gate.reached.wait()
@@ -122,8 +115,7 @@ async def test_a_node_that_is_full_passes_its_thread_on_and_forgets_it():
 @in_virtual_time
 async def test_a_session_that_others_came_after_is_not_used_again():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         # As long as it is cut off its session stays, and nobody tells it anything.
         first.line.is_down = True
         await world.pass_time(LEASE_FOR + 0.1)
@@ -142,8 +134,7 @@ async def test_a_session_that_others_came_after_is_not_used_again():
 @in_virtual_time
 async def test_nor_is_it_used_where_the_answer_was_lost_that_told_so():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         first.line.is_down = True
         await world.pass_time(LEASE_FOR + 0.1)
         assert await told(world, await a_run(world, second, "b", run)) == f"{STARTED_ANEW}\nknows []"
@@ -167,8 +158,7 @@ async def test_nor_is_it_used_where_the_answer_was_lost_that_told_so():
 @in_virtual_time
 async def test_a_session_that_nobody_came_after_survives_its_lease():
     async with two_nodes() as (world, first, _):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         first.line.is_down = True
         await world.pass_time(LEASE_FOR * 2)
         first.line.is_down = False
@@ -179,8 +169,7 @@ async def test_a_session_that_nobody_came_after_survives_its_lease():
 @in_virtual_time
 async def test_a_session_that_has_ended_draws_no_runs():
     async with two_nodes() as (world, first, second):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
         # As where it idled for too long.
         await first.memory.release(run.thread_id)
         await world.pass_time(RENEWED)
@@ -196,8 +185,7 @@ async def test_a_session_that_has_ended_draws_no_runs():
 @in_virtual_time
 async def test_a_thread_that_is_deleted_anywhere_loses_its_session():
     async with two_nodes() as (world, first, _):
-        run = await a_run(world, first, "a")
-        assert await told(world, run) == "knows []"
+        run = await a_first_run(world, first)
 
         await world.delete_thread(run)
         await world.pass_time(RENEWED)
